@@ -1,0 +1,13 @@
+# Generates the C++ object API of the LiteRT file format from src/schema/schema.fbs.
+
+find_program(FLATC flatc REQUIRED)
+set(schema_dir ${CMAKE_BINARY_DIR}/generated/schema)
+add_custom_command(
+  OUTPUT ${schema_dir}/schema_generated.h
+  COMMAND ${FLATC} --cpp --gen-object-api --scoped-enums -o ${schema_dir} ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
+  DEPENDS ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
+  VERBATIM)
+add_custom_target(schema_header DEPENDS ${schema_dir}/schema_generated.h)
+add_library(keras_litert_schema INTERFACE)
+add_dependencies(keras_litert_schema schema_header)
+target_include_directories(keras_litert_schema SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/generated)

@@ -1,0 +1,27 @@
+# Compiler settings shared by every target: warnings, sanitizers, the compiler cache and the linker.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+
+find_program(MOLD mold)
+if(MOLD AND NOT APPLE AND NOT WIN32)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+function(keras_litert_compile_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
+                                           $<$<BOOL:${KERAS_LITERT_WERROR}>:-Werror>)
+endfunction()
+
+if(KERAS_LITERT_SANITIZE OR KERAS_LITERT_FUZZ)
+  set(sanitizers address,undefined)
+  if(KERAS_LITERT_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${sanitizers})
+endif()
