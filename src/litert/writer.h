@@ -1,0 +1,28 @@
+// Writes a module as a LiteRT file.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "ir/graph.h"
+#include "util/result.h"
+
+namespace keras_litert::litert {
+
+struct WriteOptions {
+  // Extra metadata entries (name → bytes).
+  std::map<std::string, std::string> metadata;
+  // Called as bytes are written; may be empty.
+  std::function<void(int64_t written, int64_t total)> progress;
+};
+
+// Writes `module` beside `path` and renames it when complete; on an error nothing is left behind. Constants are
+// evaluated one at a time, in parallel with writing. Returns the file's size in bytes.
+// REQUIRES: the module verifies, and holds only dtypes that LiteRT knows.
+Result<int64_t> WriteFile(const ir::Module& module, const std::filesystem::path& path,
+                          const WriteOptions& options = {});
+
+}  // namespace keras_litert::litert
