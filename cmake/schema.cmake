@@ -4,7 +4,7 @@ find_program(FLATC flatc REQUIRED)
 set(schema_dir ${CMAKE_BINARY_DIR}/generated/schema)
 add_custom_command(
   OUTPUT ${schema_dir}/schema_generated.h
-  COMMAND ${FLATC} --cpp --gen-object-api --scoped-enums -o ${schema_dir} ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
+  COMMAND ${FLATC} --cpp --gen-object-api --scoped-enums --reflect-names -o ${schema_dir} ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
   DEPENDS ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
   VERBATIM)
 add_custom_target(schema_header DEPENDS ${schema_dir}/schema_generated.h)

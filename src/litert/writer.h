@@ -17,11 +17,14 @@ struct WriteOptions {
   std::map<std::string, std::string> metadata;
   // Called as bytes are written; may be empty.
   std::function<void(int64_t written, int64_t total)> progress;
+  // Files of this size and more keep weights outside of the FlatBuffer, whose offsets reach no
+  // further than 2 GB. Smaller files are readable by every runtime; tests lower the limit.
+  int64_t external_weights_from = (int64_t{1} << 31) - 1;
 };
 
-// Writes `module` beside `path` and renames it when complete; on an error nothing is left behind. Constants are
-// evaluated one at a time, in parallel with writing. Returns the file's size in bytes.
-// REQUIRES: the module verifies, and holds only dtypes that LiteRT knows.
+// Writes `module` beside `path` and renames it when complete; on an error nothing is left behind.
+// Constants are evaluated one at a time, in parallel with writing. Returns the file's size in
+// bytes. REQUIRES: the module verifies, and holds only dtypes that LiteRT knows.
 Result<int64_t> WriteFile(const ir::Module& module, const std::filesystem::path& path,
                           const WriteOptions& options = {});
 

@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace keras_litert {
 namespace {
@@ -36,7 +38,90 @@ class PosixMapping final : public MappedFile {
   size_t size_;
 };
 
+class PosixOutput final : public OutputFile {
+ public:
+  PosixOutput(int file, std::filesystem::path temporary, std::filesystem::path target)
+      : file_(file), temporary_(std::move(temporary)), target_(std::move(target)) {}
+  PosixOutput(const PosixOutput&) = delete;
+  PosixOutput& operator=(const PosixOutput&) = delete;
+  ~PosixOutput() override {
+    if (file_ >= 0) close(file_);
+    if (!committed_) unlink(temporary_.c_str());
+  }
+
+  Status Reserve(int64_t size) override {
+#ifdef __linux__
+    // File systems that cannot reserve say so; then a full disk shows when it is written.
+    if (size > 0 && fallocate(file_, 0, 0, size) != 0 && (errno == ENOSPC || errno == EFBIG)) {
+      return WriteError(size);
+    }
+#endif
+    return ftruncate(file_, size) == 0 ? Status() : WriteError(size);
+  }
+
+  Status WriteAt(int64_t offset, std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = pwrite(file_, bytes.data(), bytes.size(), offset);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return WriteError(static_cast<int64_t>(bytes.size()));
+      bytes = bytes.subspan(static_cast<size_t>(written));
+      offset += written;
+    }
+    return {};
+  }
+
+  Status Commit() override {
+    const int closed = close(std::exchange(file_, -1));
+    if (closed != 0 || rename(temporary_.c_str(), target_.c_str()) != 0) return WriteError(0);
+    committed_ = true;
+    return {};
+  }
+
+ private:
+  Status WriteError(int64_t bytes) const {
+    const int error = errno;
+    std::string message = std::string("cannot be written: ") + std::strerror(error);
+    if (bytes > 0) message += " (" + std::to_string(bytes) + " bytes wanted)";
+    return Fail(target_.string(), "file-6", std::move(message),
+                error == ENOSPC || error == EDQUOT
+                    ? "Free space on the disk, or choose another output directory."
+                    : "Check the output directory.");
+  }
+
+  int file_;
+  std::filesystem::path temporary_;
+  std::filesystem::path target_;
+  bool committed_ = false;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::filesystem::path& target) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::weakly_canonical(target, error);
+  if (error) path = target;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return Fail(target.string(), "file-4",
+                std::filesystem::is_directory(status) ? "is a directory" : "is not a regular file",
+                "Name the .tflite file to write.");
+  }
+  static std::atomic<unsigned> counter{0};
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::filesystem::path temporary = path;
+    temporary.replace_filename("." + path.filename().string() + "." + std::to_string(getpid()) +
+                               "." + std::to_string(counter++) + ".tmp");
+    const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file >= 0)
+      return std::make_unique<PosixOutput>(file, std::move(temporary), std::move(path));
+    if (errno == EEXIST) continue;
+    return Fail(target.string(), "file-5",
+                std::string("cannot be created: ") + std::strerror(errno),
+                errno == ENOENT ? "Create the output directory first."
+                                : "Check the output directory's permissions.");
+  }
+  return Fail(target.string(), "file-5", "cannot be created: no free temporary name beside it");
+}
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -44,7 +129,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem
     return Fail(path.string(), "file-1", std::string("cannot be opened: ") + std::strerror(errno),
                 "Check the path and its permissions.");
   }
-  struct stat info {};
+  struct stat info{};
   if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(file);
     return Fail(path.string(), "file-2", "is not a regular file", "Name a .keras or .h5 file.");
@@ -68,6 +153,8 @@ int64_t PeakResidentBytes() {
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;
 }
 
-bool StderrIsTerminal() { return isatty(STDERR_FILENO) != 0; }
+bool StderrIsTerminal() {
+  return isatty(STDERR_FILENO) != 0;
+}
 
 }  // namespace keras_litert
