@@ -11,9 +11,10 @@
 //   archive-9   too many, too deep or too large
 //   archive-10  links or data that lead out of the HDF5 file, or around in it
 //   archive-11  a weight's element type or shape is none of Keras's
-//   archive-12  a weight's data cannot be unpacked
+//   archive-12  a weight's data cannot be unpacked, or is compressed by a method that is not read
 //   archive-13  sharded weights whose map does not fit the shards
 //   archive-14  a whole-model HDF5 file without the model or some of its weights
+//   archive-15  an HDF5 feature that Keras does not use and that is not read
 #include "archive/archive.h"
 
 #include <system_error>
@@ -37,9 +38,12 @@ Result<std::shared_ptr<const Archive>> Open(const std::filesystem::path& file) {
     return OpenWholeModelHdf5(ImageOfMapping(mapped, 0, bytes.size()), name);
   }
   const bool zip = ZipDirectory::LooksLikeZip(bytes);
-  auto container = OpenZip(std::move(mapped), name);
+  auto container = OpenZip(mapped, name);
   if (!container) {
     if (zip) return std::unexpected(std::move(container).error());
+    if (Hdf5File::HasUserBlock(bytes)) {
+      return OpenWholeModelHdf5(ImageOfMapping(mapped, 0, bytes.size()), name);
+    }
     return Fail(name, "archive-1", "is neither a zip (.keras) nor an HDF5 (.h5, .hdf5) file",
                 "Name a model that `model.save(\"model.keras\")` wrote.");
   }

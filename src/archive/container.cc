@@ -35,7 +35,7 @@ class ZipContainer final : public Container {
                         directory_.ReadContent(path, *entry, limit));
     return AsString(content);
   }
-  Result<Hdf5Image> Image(std::string_view path) const override {
+  Result<Image> OpenImage(std::string_view path) const override {
     KL_ASSIGN_OR_RETURN(const ZipEntry* entry, Find(path));
     if (entry->is_stored()) {  // its checksum is not verified: that would read all of it
       KL_ASSIGN_OR_RETURN(std::span<const std::byte> bytes, directory_.StoredBytes(path, *entry));
@@ -45,7 +45,7 @@ class ZipContainer final : public Container {
     KL_ASSIGN_OR_RETURN(std::vector<std::byte> content,
                         directory_.ReadContent(path, *entry, kMaxUnpacked));
     auto owner = std::make_shared<std::vector<std::byte>>(std::move(content));
-    return Hdf5Image{*owner, owner, {}};
+    return Image{*owner, owner, {}};
   }
 
  private:
@@ -73,7 +73,7 @@ class FolderContainer final : public Container {
   }
   std::vector<std::string> Paths() const override { return paths_; }
   Result<std::string> Read(std::string_view path, uint64_t limit) const override {
-    KL_ASSIGN_OR_RETURN(const Hdf5Image image, Image(path));
+    KL_ASSIGN_OR_RETURN(const Image image, OpenImage(path));
     if (image.bytes.size() > limit) {
       return Fail(name_, "archive-4",
                   "file `" + std::string(path) + "` has " + std::to_string(image.bytes.size()) +
@@ -82,7 +82,7 @@ class FolderContainer final : public Container {
     }
     return AsString(image.bytes);
   }
-  Result<Hdf5Image> Image(std::string_view path) const override {
+  Result<Image> OpenImage(std::string_view path) const override {
     // Only what was listed can be opened, so no path leads out of the folder.
     if (!Has(path)) {
       return Fail(name_, "archive-5", "there is no file `" + std::string(path) + "`");
@@ -101,15 +101,11 @@ class FolderContainer final : public Container {
 
 }  // namespace
 
-Hdf5Image ImageOfMapping(std::shared_ptr<const MappedFile> file, size_t offset, size_t size) {
-  // The mapping is private and writable (see MappedFile); libhdf5 asks for a pointer to mutable
-  // bytes.
-  auto* base = const_cast<std::byte*>(
-      file->bytes().data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+Image ImageOfMapping(std::shared_ptr<const MappedFile> file, size_t offset, size_t size) {
+  const std::span<const std::byte> bytes = file->bytes().subspan(offset, size);
   const MappedFile* raw = file.get();
-  return Hdf5Image{{base + offset, size}, std::move(file), [raw, offset](size_t at, size_t n) {
-                     raw->Release(offset + at, n);
-                   }};
+  return Image{bytes, std::move(file),
+               [raw, offset](size_t at, size_t n) { raw->Release(offset + at, n); }};
 }
 
 Result<std::shared_ptr<const Container>> OpenZip(std::shared_ptr<const MappedFile> file,

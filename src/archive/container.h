@@ -27,12 +27,12 @@ class Container {
   // A whole file of at most `limit` bytes.
   virtual Result<std::string> Read(std::string_view path, uint64_t limit) const = 0;
   // A file in memory: mapped where it can be, else unpacked.
-  virtual Result<Hdf5Image> Image(std::string_view path) const = 0;
+  virtual Result<Image> OpenImage(std::string_view path) const = 0;
 };
 
 // The part of a mapped file that [offset, offset + size) is, as an image that keeps the mapping
 // alive.
-Hdf5Image ImageOfMapping(std::shared_ptr<const MappedFile> file, size_t offset, size_t size);
+Image ImageOfMapping(std::shared_ptr<const MappedFile> file, size_t offset, size_t size);
 
 Result<std::shared_ptr<const Container>> OpenZip(std::shared_ptr<const MappedFile> file,
                                                  std::string name);

@@ -1,562 +1,419 @@
 #include "archive/hdf5_file.h"
 
-#include <hdf5.h>
-#include <hdf5_hl.h>
-
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
+
+#include "archive/hdf5_attribute.h"
+#include "archive/hdf5_data.h"
+#include "archive/hdf5_group.h"
+#include "archive/hdf5_messages.h"
 
 namespace keras_litert::archive {
 namespace {
 
 using ir::DType;
 
-constexpr int kMaxDepth = 64;  // of nested groups; Keras nests one per sub-model and attribute
-constexpr size_t kMaxObjects = 2000000;  // groups and datasets
+constexpr int kMaxDepth = 64;  // of nested groups; Keras nests two per sub-model
 constexpr size_t kMaxPath = 4096;
-constexpr uint64_t kMaxAttributeBytes = uint64_t{1} << 30;
-// A dataset that claims more than the first and more than the second times what is stored for it is
-// refused (gzip cannot expand by more than 1032).
-constexpr uint64_t kBombFloor = uint64_t{64} << 20;
-constexpr uint64_t kBombRatio = 1100;
+// The work of reading the structure: a few times the file's size, plus this, in bytes looked at.
+constexpr uint64_t kFreeWork = uint64_t{16} << 20;
+constexpr uint64_t kWorkRatio = 4;
+// A dataset that claims more than the first and more than the second times the file's size is
+// refused: deflate cannot expand by more than 1032.
+constexpr uint64_t kFreeSize = uint64_t{64} << 20;
+constexpr uint64_t kSizeRatio = 1100;
+// After so many objects the pages that were touched are given back: headers lie between the
+// weights, and the system maps a few pages around each.
+constexpr size_t kReleaseEvery = 128;
 
 constexpr char kSaveAgain[] = "Save the model again with `model.save(\"model.keras\")`.";
 
-// Holds libhdf5 for the calling thread; not to be nested. One thread at a time, no printing, no
-// plugins.
-class Library {
+class Reader {
  public:
-  Library() : lock_(Mutex()) {
-    H5open();
-    H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_);
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    H5PLget_loading_state(&plugins_);
-    H5PLset_loading_state(0);
-  }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-  ~Library() {
-    H5Eclear2(H5E_DEFAULT);
-    H5PLset_loading_state(plugins_);
-    H5Eset_auto2(H5E_DEFAULT, print_, print_data_);
+  Reader(const Image& image, const std::string& name,
+         const std::function<bool(std::string_view)>& skip, Hdf5File::Contents& contents)
+      : image_(image),
+        name_(name),
+        skip_(skip),
+        contents_(contents),
+        budget_(kFreeWork + image.bytes.size() * kWorkRatio) {}
+
+  Status Run(uint64_t root) {
+    ReadObject(root, 0);
+    if (image_.release) image_.release(0, image_.bytes.size());
+    if (!problems_.empty()) return std::unexpected(Error(std::move(problems_)));
+    return {};
   }
 
  private:
-  static std::mutex& Mutex() {
-    static std::mutex mutex;
-    return mutex;
-  }
-
-  std::lock_guard<std::mutex> lock_;
-  H5E_auto2_t print_ = nullptr;
-  void* print_data_ = nullptr;
-  unsigned plugins_ = 0;
-};
-
-// An identifier of libhdf5, closed at the end of its scope. Needs a Library in an outer scope.
-template <herr_t (*kClose)(hid_t)>
-class Handle {
- public:
-  explicit Handle(hid_t id) : id_(id) {}
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
-  ~Handle() {
-    if (id_ >= 0) kClose(id_);
-  }
-  explicit operator bool() const { return id_ >= 0; }
-  hid_t get() const { return id_; }
-  Handle& operator=(Handle&& other) noexcept {
-    std::swap(id_, other.id_);
-    return *this;
-  }
-
- private:
-  hid_t id_;
-};
-using ObjectHandle = Handle<H5Oclose>;
-using SpaceHandle = Handle<H5Sclose>;
-using TypeHandle = Handle<H5Tclose>;
-using PropertiesHandle = Handle<H5Pclose>;
-using AttributeHandle = Handle<H5Aclose>;
-
-// How one element is stored.
-struct ElementType {
-  DType dtype = DType::kFloat32;
-  bool swapped = false;  // stored big-endian
-};
-
-std::string ClassName(H5T_class_t type) {
-  switch (type) {
-    case H5T_INTEGER:
-      return "integer";
-    case H5T_FLOAT:
-      return "float";
-    case H5T_STRING:
-      return "string";
-    case H5T_OPAQUE:
-      return "opaque";
-    case H5T_COMPOUND:
-      return "compound";
-    case H5T_ENUM:
-      return "enumeration";
-    case H5T_VLEN:
-      return "variable-length";
-    case H5T_REFERENCE:
-      return "reference";
-    case H5T_ARRAY:
-      return "array";
-    default:
-      return "unknown";
-  }
-}
-
-// True for an IEEE 754 format (the width of the exponent says which), whole bytes, no padding.
-bool IsIeee(hid_t type, size_t exponent_bits) {
-  const size_t bits = H5Tget_size(type) * 8;
-  size_t sign = 0;
-  size_t exponent = 0;
-  size_t exponent_size = 0;
-  size_t mantissa = 0;
-  size_t mantissa_size = 0;
-  return H5Tget_fields(type, &sign, &exponent, &exponent_size, &mantissa, &mantissa_size) >= 0 &&
-         sign == bits - 1 && exponent_size == exponent_bits && mantissa == 0 &&
-         mantissa_size == bits - 1 - exponent_bits && exponent == mantissa_size &&
-         H5Tget_ebias(type) == (size_t{1} << (exponent_bits - 1)) - 1 &&
-         H5Tget_norm(type) == H5T_NORM_IMPLIED;
-}
-
-// h5py writes NumPy's bool as an enumeration {FALSE = 0, TRUE = 1} of int8.
-bool IsBool(hid_t type) {
-  if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
-  int8_t value = -1;
-  TypeHandle base(H5Tget_super(type));
-  if (!base || H5Tget_class(base.get()) != H5T_INTEGER) return false;
-  return H5Tenum_valueof(type, "FALSE", &value) >= 0 && value == 0 &&
-         H5Tenum_valueof(type, "TRUE", &value) >= 0 && value == 1;
-}
-
-std::optional<ElementType> Integer(hid_t type) {
-  const size_t size = H5Tget_size(type);
-  if (H5Tget_precision(type) != size * 8) return std::nullopt;
-  const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
-  ElementType element;
-  element.swapped = size > 1 && H5Tget_order(type) == H5T_ORDER_BE;
-  switch (size) {
-    case 1:
-      element.dtype = is_signed ? DType::kInt8 : DType::kUInt8;
-      return element;
-    case 2:
-      element.dtype = is_signed ? DType::kInt16 : DType::kUInt16;
-      return element;
-    case 4:
-      element.dtype = is_signed ? DType::kInt32 : DType::kUInt32;
-      return element;
-    case 8:
-      element.dtype = is_signed ? DType::kInt64 : DType::kUInt64;
-      return element;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<ElementType> Float(hid_t type) {
-  const H5T_order_t order = H5Tget_order(type);
-  if (order != H5T_ORDER_LE && order != H5T_ORDER_BE) return std::nullopt;
-  ElementType element;
-  element.swapped = order == H5T_ORDER_BE;
-  const size_t size = H5Tget_size(type);
-  if (size == 4 && IsIeee(type, 8)) {
-    element.dtype = DType::kFloat32;
-  } else if (size == 2 && IsIeee(type, 5)) {
-    element.dtype = DType::kFloat16;
-  } else if (size == 2 && IsIeee(type, 8)) {
-    element.dtype = DType::kBFloat16;
-  } else if (size == 8 && IsIeee(type, 11)) {
-    element.dtype = DType::kFloat64;
-  } else {
-    return std::nullopt;
-  }
-  return element;
-}
-
-// The strings of an open attribute, whether fixed or variable, one or an array; nothing where it is
-// something else. An empty array has no strings of whatever type (NumPy makes an empty list an
-// array of float64).
-std::optional<std::vector<std::string>> ReadStringAttribute(hid_t attribute) {
-  TypeHandle type(H5Aget_type(attribute));
-  SpaceHandle space(H5Aget_space(attribute));
-  if (!type || !space) return std::nullopt;
-  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
-  if (count < 0) return std::nullopt;
-  if (count == 0) return std::vector<std::string>();
-  if (H5Tget_class(type.get()) != H5T_STRING) return std::nullopt;
-  const size_t size = H5Tget_size(type.get());
-  const auto n = static_cast<size_t>(count);
-  if (size == 0 || n > kMaxAttributeBytes / size ||
-      n * size > static_cast<uint64_t>(H5Aget_storage_size(attribute))) {
-    return std::nullopt;
-  }
-  std::vector<std::string> strings;
-  if (H5Tis_variable_str(type.get()) > 0) {
-    std::vector<char*> pointers(n, nullptr);
-    TypeHandle memory(H5Tcopy(H5T_C_S1));
-    H5Tset_size(memory.get(), H5T_VARIABLE);
-    H5Tset_cset(memory.get(), H5Tget_cset(type.get()));
-    if (H5Aread(attribute, memory.get(), pointers.data()) < 0) return std::nullopt;
-    strings.reserve(n);
-    for (const char* pointer : pointers) strings.emplace_back(pointer == nullptr ? "" : pointer);
-    H5Dvlen_reclaim(memory.get(), space.get(), H5P_DEFAULT, pointers.data());
-  } else {
-    std::string bytes(n * size, '\0');
-    if (H5Aread(attribute, type.get(), bytes.data()) < 0) return std::nullopt;
-    const bool space_padded = H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD;
-    strings.reserve(n);
-    for (size_t i = 0; i < n; ++i) {
-      std::string_view text(bytes.data() + i * size, size);
-      text = text.substr(0, text.find('\0'));
-      if (space_padded) text = text.substr(0, text.find_last_not_of(' ') + 1);
-      strings.emplace_back(text);
-    }
-  }
-  return strings;
-}
-
-void SwapBytes(std::span<std::byte> bytes, size_t size) {
-  for (size_t i = 0; i + size <= bytes.size(); i += size) {
-    std::reverse(bytes.begin() + static_cast<ptrdiff_t>(i),
-                 bytes.begin() + static_cast<ptrdiff_t>(i + size));
-  }
-}
-
-class File final : public Hdf5File, public std::enable_shared_from_this<File> {
- public:
-  File(hid_t file, Hdf5Image image, std::string name)
-      : file_(file), image_(std::move(image)), name_(std::move(name)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() override {
-    Library library;
-    H5Fclose(file_);
-  }
-
-  Result<std::map<std::string, ir::ConstantPtr, std::less<>>> Datasets(
-      std::string_view group, const std::function<bool(std::string_view)>& skip) const override;
-  bool HasAttribute(const std::string& path, const std::string& name) const override;
-  Result<std::vector<std::string>> ReadStrings(const std::string& path,
-                                               const std::string& name) const override;
-  bool HasGroup(std::string_view path) const override;
-
-  // Reads the dataset whose header lies at `address`.
-  Status Read(haddr_t address, const std::string& path, ElementType element,
-              std::span<std::byte> out) const;
-
- private:
-  struct Walk {
-    const File* file;
-    const std::function<bool(std::string_view)>* skip;
-    std::map<std::string, ir::ConstantPtr, std::less<>> datasets;
-    std::vector<Diagnostic> problems;
-    std::set<haddr_t> groups;
-    size_t objects = 0;
-    std::string path;  // of the group that is being read, with a slash at its end; empty at the top
-    int depth = 0;
-    bool stopped = false;
+  // What of a dataset is still to be read.
+  struct Dataset {
+    ir::TensorType type;
+    uint64_t bytes = 0;
+    Datatype element;
+    Dataspace space;
+    Layout layout;
+    std::vector<Filter> filters;
+    std::span<const std::byte> fill;
   };
 
-  static herr_t Visit(hid_t group, const char* name, const H5L_info_t* link, void* data);
-  void VisitDataset(Walk& walk, hid_t dataset, haddr_t address) const;
-  std::string Where(std::string_view path) const { return name_ + ": " + std::string(path); }
-  // The group at `path` by hard links only; invalid where there is none.
-  ObjectHandle OpenGroup(std::string_view path) const;
+  void Problem(Hdf5Problem problem) {
+    problems_.push_back({name_ + ": " + path_, std::move(problem.code), std::move(problem.message),
+                         std::move(problem.hint)});
+  }
+  // A problem after which reading on makes no sense.
+  void Stop(Hdf5Problem problem) {
+    Problem(std::move(problem));
+    stopped_ = true;
+  }
 
-  hid_t file_;
-  Hdf5Image image_;
-  std::string name_;
-};
-
-ObjectHandle File::OpenGroup(std::string_view path) const {
-  ObjectHandle group(H5Gopen2(file_, "/", H5P_DEFAULT));
-  while (group && !path.empty()) {
-    const size_t slash = std::min(path.find('/'), path.size());
-    const std::string part(path.substr(0, slash));
-    path.remove_prefix(std::min(slash + 1, path.size()));
-    H5L_info_t link;
-    if (part.empty() || H5Lget_info(group.get(), part.c_str(), &link, H5P_DEFAULT) < 0 ||
-        link.type != H5L_TYPE_HARD) {
-      return ObjectHandle(H5I_INVALID_HID);
+  // The object at `address`, which is reached by path_.
+  void ReadObject(uint64_t address, int depth) {
+    if (++objects_ % kReleaseEvery == 0 && image_.release) {
+      image_.release(0, image_.bytes.size());
     }
-    ObjectHandle next(H5Oopen_by_addr(file_, link.u.address));
-    if (!next || H5Iget_type(next.get()) != H5I_GROUP) return ObjectHandle(H5I_INVALID_HID);
-    group = std::move(next);
+    if (path_.size() > budget_) return OutOfBudget();
+    budget_ -= path_.size();
+    std::vector<Message> messages;
+    if (!ReadObjectHeader(image_.bytes, address, messages, budget_)) {
+      return budget_ < 64 ? OutOfBudget() : Stop(DamagedHdf5("an object's header"));
+    }
+    const auto has = [&](MessageType type) {
+      return std::any_of(messages.begin(), messages.end(),
+                         [&](const Message& m) { return m.type == type; });
+    };
+    if (has(MessageType::kLayout)) {
+      ReadDataset(messages);
+    } else if (has(MessageType::kSymbolTable) || has(MessageType::kLinkInfo) ||
+               has(MessageType::kLink)) {
+      ReadGroup(address, messages, depth);
+    } else if (depth == 0) {
+      Stop(DamagedHdf5("the root is no group"));
+    }  // else a named datatype, which holds no weight
   }
-  return group;
-}
 
-bool File::HasGroup(std::string_view path) const {
-  Library library;
-  return static_cast<bool>(OpenGroup(path));
-}
+  void OutOfBudget() {
+    Stop({"archive-9", "the HDF5 file's structure is larger than the file", kSaveAgain});
+  }
 
-bool File::HasAttribute(const std::string& path, const std::string& name) const {
-  Library library;
-  ObjectHandle group = OpenGroup(path);
-  return group && H5Aexists(group.get(), name.c_str()) > 0;
-}
-
-Result<std::vector<std::string>> File::ReadStrings(const std::string& path,
-                                                   const std::string& name) const {
-  Library library;
-  ObjectHandle group = OpenGroup(path);
-  AttributeHandle attribute(group ? H5Aopen(group.get(), name.c_str(), H5P_DEFAULT)
-                                  : H5I_INVALID_HID);
-  std::optional<std::vector<std::string>> strings;
-  if (attribute) strings = ReadStringAttribute(attribute.get());
-  if (!strings) {
-    return Fail(Where(path), "archive-8", "attribute `" + name + "` cannot be read as text",
-                kSaveAgain);
-  }
-  return *std::move(strings);
-}
-
-Result<std::map<std::string, ir::ConstantPtr, std::less<>>> File::Datasets(
-    std::string_view group, const std::function<bool(std::string_view)>& skip) const {
-  Library library;
-  Walk walk{.file = this, .skip = &skip};
-  ObjectHandle top = OpenGroup(group);
-  if (!top) {
-    return Fail(Where(group), "archive-8", "there is no such group in the HDF5 file", kSaveAgain);
-  }
-  if (H5Literate(top.get(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, Visit, &walk) < 0 &&
-      walk.problems.empty()) {
-    walk.problems.push_back({Where(walk.path), "archive-7", "the HDF5 file is damaged here",
-                             "Copy or download the file again, or save the model again."});
-  }
-  if (!walk.problems.empty()) return std::unexpected(Error(std::move(walk.problems)));
-  return std::move(walk.datasets);
-}
-
-// Called by H5Literate for each link of a group. Never throws: libhdf5 is C.
-herr_t File::Visit(hid_t group, const char* name, const H5L_info_t* link, void* data) {
-  Walk& walk = *static_cast<Walk*>(data);
-  const size_t parent = walk.path.size();
-  const auto stop = [&](std::string code, std::string message, std::string hint) {
-    walk.problems.push_back(
-        {walk.file->Where(walk.path), std::move(code), std::move(message), std::move(hint)});
-    walk.path.resize(parent);
-    return herr_t{-1};
-  };
-  walk.path += name;
-  if (walk.path.size() > kMaxPath) {
-    walk.path.resize(80);
-    walk.problems.push_back({walk.file->Where(walk.path), "archive-9",
-                             "a path has more than " + std::to_string(kMaxPath) + " bytes",
-                             kSaveAgain});
-    return -1;
-  }
-  if ((*walk.skip)(walk.path)) {
-    walk.path.resize(parent);
-    return 0;
-  }
-  if (link->type != H5L_TYPE_HARD) {
-    return stop("archive-10",
-                std::string("the HDF5 file has ") +
-                    (link->type == H5L_TYPE_SOFT ? "a soft" : "an external") + " link here",
-                "Keras writes none and refuses them; save the model again with Keras.");
-  }
-  if (++walk.objects > kMaxObjects) {
-    return stop("archive-9",
-                "the HDF5 file has more than " + std::to_string(kMaxObjects) + " objects",
-                kSaveAgain);
-  }
-  ObjectHandle object(H5Oopen_by_addr(group, link->u.address));
-  if (!object) {
-    return stop("archive-7", "the HDF5 file is damaged here",
-                "Copy or download the file again, or save the model again.");
-  }
-  switch (H5Iget_type(object.get())) {
-    case H5I_DATASET:
-      walk.file->VisitDataset(walk, object.get(), link->u.address);
-      break;
-    case H5I_GROUP: {
-      if (!walk.groups.insert(link->u.address).second) {
-        return stop("archive-10", "the HDF5 file reaches this group by two paths",
-                    "Keras writes no such links; save the model again with Keras.");
+  void ReadGroup(uint64_t address, const std::vector<Message>& messages, int depth) {
+    if (depth > kMaxDepth) {
+      return Stop({"archive-9",
+                   "groups are nested more than " + std::to_string(kMaxDepth) + " deep",
+                   kSaveAgain});
+    }
+    if (!groups_.insert(address).second) {
+      return Stop({"archive-10", "the group is reached by two paths",
+                   "Keras writes no such links; save the model again with Keras."});
+    }
+    contents_.groups.emplace(path_, address);
+    auto links = ReadLinks(image_.bytes, messages, budget_);
+    if (!links) return Stop(std::move(links).error());
+    const size_t parent = path_.size();
+    for (const Link& link : *links) {
+      if (!path_.empty()) path_ += '/';
+      path_ += link.name;
+      if (link.name.empty() || link.name.find('/') != std::string_view::npos ||
+          path_.size() > kMaxPath) {
+        path_.resize(std::min<size_t>(path_.size(), 200));
+        return Stop({"archive-9", "a name is empty, has a slash or is too long", kSaveAgain});
       }
-      if (++walk.depth > kMaxDepth) {
-        return stop("archive-9",
-                    "the HDF5 file nests groups more than " + std::to_string(kMaxDepth) + " deep",
-                    kSaveAgain);
+      if (skip_(path_)) {
+        // Not looked at.
+      } else if (link.kind != Link::Kind::kHard) {
+        Problem({"archive-10",
+                 std::string(link.kind == Link::Kind::kSoft ? "a soft" : "an external") +
+                     " link instead of an object",
+                 "Keras writes no links and refuses them; save the model again with Keras."});
+      } else {
+        ReadObject(link.address, depth + 1);
       }
-      walk.path += '/';
-      const size_t before = walk.problems.size();
-      const herr_t status =
-          H5Literate(object.get(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, Visit, data);
-      if (status < 0) {
-        if (walk.problems.size() > before) return -1;
-        return stop("archive-7", "the HDF5 file is damaged here",
-                    "Copy or download the file again, or save the model again.");
-      }
-      --walk.depth;
-      break;
+      if (stopped_) return;
+      path_.resize(parent);
     }
-    default:
-      break;  // a named datatype holds no weight
   }
-  walk.path.resize(parent);
-  return 0;
-}
 
-void File::VisitDataset(Walk& walk, hid_t dataset, haddr_t address) const {
-  const auto problem = [&](std::string code, std::string message, std::string hint) {
-    walk.problems.push_back(
-        {Where(walk.path), std::move(code), std::move(message), std::move(hint)});
-  };
-  TypeHandle type(H5Dget_type(dataset));
-  SpaceHandle space(H5Dget_space(dataset));
-  if (!type || !space) {
-    return problem("archive-7", "the HDF5 file is damaged here",
-                   "Copy or download the file again, or save the model again.");
-  }
-  // 1. The element type.
-  const H5T_class_t type_class = H5Tget_class(type.get());
-  std::optional<ElementType> element;
-  if (type_class == H5T_FLOAT) {
-    element = Float(type.get());
-  } else if (type_class == H5T_INTEGER) {
-    element = Integer(type.get());
-  } else if (type_class == H5T_ENUM && IsBool(type.get())) {
-    element = ElementType{.dtype = DType::kBool};
-  } else if (type_class == H5T_OPAQUE && H5Tget_size(type.get()) == 2 &&
-             H5Aexists(dataset, "dtype") > 0) {
-    // Keras's H5IOStore writes bfloat16 as two opaque bytes and says so in an attribute.
-    AttributeHandle attribute(H5Aopen(dataset, "dtype", H5P_DEFAULT));
-    const auto names = attribute ? ReadStringAttribute(attribute.get()) : std::nullopt;
-    if (names && names->size() == 1 && names->front() == "bfloat16") {
-      element = ElementType{.dtype = DType::kBFloat16};
+  void ReadDataset(const std::vector<Message>& messages) {
+    Dataset dataset;
+    std::optional<Datatype> element;
+    std::optional<Dataspace> space;
+    std::optional<Layout> layout;
+    bool bfloat16 = false;
+    for (const Message& message : messages) {
+      if (message.shared && message.type != MessageType::kAttribute) {
+        return Problem(
+            {"archive-15", "a weight's type or shape is shared with other objects", kSaveAgain});
+      }
+      switch (message.type) {
+        case MessageType::kDataspace:
+          space = ParseDataspace(message.data);
+          break;
+        case MessageType::kDatatype:
+          element = ParseDatatype(message.data);
+          break;
+        case MessageType::kLayout:
+          layout = ParseLayout(message.data);
+          if (!layout) {
+            return Problem({"archive-15", "a weight's layout is none of those that are read here",
+                            kSaveAgain});
+          }
+          break;
+        case MessageType::kFilters: {
+          auto filters = ParseFilters(message.data);
+          if (!filters) return Problem(DamagedHdf5("a weight's filters"));
+          dataset.filters = *std::move(filters);
+          break;
+        }
+        case MessageType::kOldFillValue:
+        case MessageType::kFillValue: {
+          const auto fill = ParseFillValue(message);
+          if (!fill) return Problem(DamagedHdf5("a weight's fill value"));
+          if (!fill->empty()) dataset.fill = *fill;
+          break;
+        }
+        case MessageType::kExternalFiles:
+          return OtherFile();
+        case MessageType::kAttribute: {
+          // Keras's H5IOStore writes bfloat16 as two opaque bytes and says so in an attribute.
+          const auto attribute = ParseAttribute(message.data);
+          if (attribute && attribute->name == "dtype") {
+            const auto text = ReadAttributeStrings(image_.bytes, *attribute);
+            bfloat16 = text && text->size() == 1 && text->front() == "bfloat16";
+          }
+          break;
+        }
+        default:
+          break;
+      }
     }
-  }
-  if (!element) {
-    return problem("archive-11",
-                   "a weight has elements of " + std::to_string(H5Tget_size(type.get())) +
-                       " bytes of the HDF5 class " + ClassName(type_class) +
-                       ", which is no dtype that is read here",
-                   "Cast the weight to a Keras dtype (float32, int8, bool …) before saving.");
-  }
-  // 2. The shape.
-  const int rank = H5Sget_simple_extent_ndims(space.get());
-  std::array<hsize_t, H5S_MAX_RANK> sizes{};
-  if (H5Sis_simple(space.get()) <= 0 || rank < 0 || rank > H5S_MAX_RANK ||
-      H5Sget_simple_extent_type(space.get()) == H5S_NULL ||
-      H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr) < 0) {
-    return problem("archive-11", "a weight has no shape", kSaveAgain);
-  }
-  ir::Shape shape;
-  uint64_t bytes = ir::SizeOf(element->dtype);
-  bool empty = false;
-  for (int i = 0; i < rank; ++i) {
-    empty |= sizes[i] == 0;
-    // Sizes are checked one by one so that a product with a zero in it cannot hide an overflow.
-    if (sizes[i] > (uint64_t{1} << 62) / std::max<uint64_t>(bytes, 1)) {
-      return problem("archive-9", "a weight claims a size beyond 2^62 bytes", kSaveAgain);
+    if (!element || !space || !layout) return Problem(DamagedHdf5("a weight's header"));
+    if (layout->kind == Layout::Kind::kVirtual) return OtherFile();
+    // 1. The element type.
+    if (element->kind == Datatype::Kind::kOpaque && element->size == 2 && bfloat16) {
+      element->kind = Datatype::Kind::kNumber;
+      element->dtype = DType::kBFloat16;
     }
-    if (sizes[i] != 0) bytes *= sizes[i];
-    shape.Append(static_cast<int64_t>(sizes[i]));
-  }
-  if (empty) bytes = 0;
-  ir::TensorType tensor{element->dtype, std::move(shape)};
-  // 3. The data.
-  ir::ConstantPtr value;
-  const haddr_t offset = bytes == 0 ? HADDR_UNDEF : H5Dget_offset(dataset);
-  if (bytes == 0) {
-    value = ir::OwnedConstant(std::move(tensor), {});
-  } else if (offset != HADDR_UNDEF) {  // in one piece, in this file
-    if (H5Dget_storage_size(dataset) != bytes || offset > image_.bytes.size() ||
-        bytes > image_.bytes.size() - offset) {
-      return problem("archive-7",
-                     "a weight claims " + std::to_string(bytes) + " bytes at " +
-                         std::to_string(offset) + " of " + std::to_string(image_.bytes.size()),
-                     "The file seems truncated; copy or download it again.");
+    if (element->kind != Datatype::Kind::kNumber && element->kind != Datatype::Kind::kBool) {
+      return Problem(
+          {"archive-11",
+           "a weight has elements of " + std::to_string(element->size) +
+               " bytes of the HDF5 class " + element->class_name +
+               ", which is no dtype that is read here",
+           "Cast the weight to a dtype of Keras (float32, int8, bool …) and save again."});
     }
-    if (!element->swapped && element->dtype != DType::kBool &&
-        std::endian::native == std::endian::little) {
+    // 2. The shape. Sizes other than 0 are multiplied, so that a 0 cannot hide an overflow.
+    if (space->null) return Problem({"archive-11", "a weight has no shape", kSaveAgain});
+    uint64_t bytes = element->size;
+    bool empty = false;
+    dataset.type.dtype = element->dtype;
+    for (const uint64_t size : space->sizes) {
+      empty |= size == 0;
+      if (size > (uint64_t{1} << 62) / bytes) {
+        return Problem({"archive-9", "a weight claims more than 2^62 bytes", kSaveAgain});
+      }
+      if (size != 0) bytes *= size;
+      dataset.type.shape.Append(static_cast<int64_t>(size));
+    }
+    dataset.bytes = empty ? 0 : bytes;
+    dataset.element = *element;
+    dataset.space = *std::move(space);
+    dataset.layout = *std::move(layout);
+    Store(std::move(dataset));
+  }
+
+  void OtherFile() {
+    Problem({"archive-10", "a weight's data lies in another file",
+             "Keras writes no such weights and refuses them; save the model again with Keras."});
+  }
+
+  // Makes the constant.
+  void Store(Dataset dataset) {
+    if (dataset.bytes == 0) return Add(ir::OwnedConstant(std::move(dataset.type), {}));
+    const uint64_t file_size = image_.bytes.size();
+    std::span<const std::byte> data;  // in one piece
+    switch (dataset.layout.kind) {
+      case Layout::Kind::kCompact:
+        data = dataset.layout.compact;
+        break;
+      case Layout::Kind::kContiguous:
+        if (dataset.layout.address == kUndefinedAddress) break;  // never written: the fill value
+        if (dataset.layout.address > file_size ||
+            dataset.bytes > file_size - dataset.layout.address) {
+          return Problem({"archive-7",
+                          "a weight claims " + std::to_string(dataset.bytes) + " bytes at " +
+                              std::to_string(dataset.layout.address) + " of " +
+                              std::to_string(file_size),
+                          "The file seems truncated; copy or download it again."});
+        }
+        data = image_.bytes.subspan(static_cast<size_t>(dataset.layout.address),
+                                    static_cast<size_t>(dataset.layout.size));
+        break;
+      default:
+        break;
+    }
+    if (!data.empty()) {
+      if (data.size() != dataset.bytes) {
+        return Problem(DamagedHdf5("a weight of " + std::to_string(dataset.bytes) + " bytes has " +
+                                   std::to_string(data.size())));
+      }
+      return Add(InOnePiece(dataset, data));
+    }
+    if (dataset.bytes > kFreeSize && dataset.bytes / kSizeRatio > file_size) {
+      return Problem({"archive-9",
+                      "a weight claims " + std::to_string(dataset.bytes) + " bytes in a file of " +
+                          std::to_string(file_size),
+                      kSaveAgain});
+    }
+    if (const auto filter = UnknownFilter(dataset.filters)) {
+      return Problem({"archive-12",
+                      "a weight is compressed by the HDF5 filter " + *filter +
+                          "; only gzip, shuffle and fletcher32 are read here",
+                      kSaveAgain});
+    }
+    Add(InPieces(dataset));
+  }
+
+  void Add(ir::ConstantPtr value) { contents_.datasets.emplace(path_, std::move(value)); }
+
+  ir::ConstantPtr InOnePiece(const Dataset& dataset, std::span<const std::byte> data) const {
+    const bool swap = dataset.element.size > 1 &&
+                      dataset.element.big_endian != (std::endian::native == std::endian::big);
+    if (!swap && dataset.element.kind == Datatype::Kind::kNumber) {
       std::function<void()> release;
       if (image_.release) {
-        release = [drop = image_.release, offset, bytes] { drop(offset, bytes); };
+        const auto offset = static_cast<size_t>(data.data() - image_.bytes.data());
+        release = [drop = image_.release, offset, size = data.size()] { drop(offset, size); };
       }
-      value = ir::ViewConstant(std::move(tensor), image_.bytes.subspan(offset, bytes), image_.owner,
-                               std::move(release));
+      return ir::ViewConstant(dataset.type, data, image_.owner, std::move(release));
     }
-  } else {
-    PropertiesHandle properties(H5Dget_create_plist(dataset));
-    if (!properties || H5Pget_external_count(properties.get()) != 0 ||
-        H5Pget_layout(properties.get()) == H5D_VIRTUAL) {
-      return problem("archive-10", "a weight's data lies in another file",
-                     "Keras writes no such weights and refuses them; save the model again.");
-    }
-    const uint64_t stored = H5Dget_storage_size(dataset);
-    if (stored > image_.bytes.size() || (bytes > kBombFloor && bytes / kBombRatio > stored)) {
-      return problem("archive-9",
-                     "a weight claims " + std::to_string(bytes) + " bytes in " +
-                         std::to_string(stored) + " stored ones",
-                     kSaveAgain);
-    }
+    return ir::ReaderConstant(dataset.type,
+                              [data, owner = image_.owner, element = dataset.element,
+                               swap](std::span<std::byte> out) -> Status {
+                                std::copy_n(data.begin(), out.size(), out.begin());
+                                ToNative(element, swap, out);
+                                return {};
+                              });
   }
-  if (!value) {
-    value = ir::ReaderConstant(
-        std::move(tensor),
-        [self = shared_from_this(), address, path = walk.path,
-         e = *element](std::span<std::byte> out) { return self->Read(address, path, e, out); });
-  }
-  walk.datasets.emplace(walk.path, std::move(value));
-}
 
-Status File::Read(haddr_t address, const std::string& path, ElementType element,
-                  std::span<std::byte> out) const {
-  Library library;
-  ObjectHandle dataset(H5Oopen_by_addr(file_, address));
-  TypeHandle type(dataset ? H5Dget_type(dataset.get()) : H5I_INVALID_HID);
-  SpaceHandle space(dataset ? H5Dget_space(dataset.get()) : H5I_INVALID_HID);
-  const size_t size = ir::SizeOf(element.dtype);
-  // The type as stored: nothing is converted, so `out` holds exactly its bytes.
-  if (!type || !space || H5Tget_size(type.get()) != size ||
-      static_cast<uint64_t>(H5Sget_simple_extent_npoints(space.get())) != out.size() / size ||
-      H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()) < 0) {
-    return Fail(Where(path), "archive-12", "the weight's data cannot be read or unpacked",
-                "The file may be damaged, or use an HDF5 filter that is not installed; save the "
-                "model again.");
+  ir::ConstantPtr InPieces(const Dataset& dataset) const {
+    const bool swap = dataset.element.size > 1 &&
+                      dataset.element.big_endian != (std::endian::native == std::endian::big);
+    ChunkedData chunks{
+        dataset.layout.kind == Layout::Kind::kChunked ? dataset.layout.address : kUndefinedAddress,
+        dataset.element.size, dataset.space.sizes, dataset.layout.chunk, dataset.filters};
+    std::string where = name_ + ": " + path_;
+    return ir::ReaderConstant(
+        dataset.type,
+        [bytes = image_.bytes, owner = image_.owner, chunks = std::move(chunks),
+         fill = dataset.fill, element = dataset.element, swap,
+         where = std::move(where)](std::span<std::byte> out) -> Status {
+          if (!Fill(fill, out) || !ReadChunks(bytes, chunks, out)) {
+            return Fail(where, "archive-12", "the weight's data cannot be unpacked",
+                        "Copy or download the file again, or save the model again.");
+          }
+          ToNative(element, swap, out);
+          return {};
+        });
   }
-  if (element.swapped != (std::endian::native == std::endian::big)) SwapBytes(out, size);
-  if (element.dtype == DType::kBool) {  // an enumeration's byte may be anything
-    for (std::byte& b : out) b = std::byte{b != std::byte{0}};
+
+  // The stored elements become the machine's; a bool is 0 or 1 whatever its byte was.
+  static void ToNative(const Datatype& element, bool swap, std::span<std::byte> bytes) {
+    if (swap) {
+      const auto size = static_cast<ptrdiff_t>(element.size);
+      for (auto it = bytes.begin(); bytes.end() - it >= size; it += size) {
+        std::reverse(it, it + size);
+      }
+    }
+    if (element.kind == Datatype::Kind::kBool) {
+      for (std::byte& b : bytes) b = b == std::byte{0} ? std::byte{0} : std::byte{1};
+    }
   }
-  return {};
-}
+
+  const Image& image_;
+  const std::string& name_;
+  const std::function<bool(std::string_view)>& skip_;
+  Hdf5File::Contents& contents_;
+  uint64_t budget_;
+  std::string path_;
+  std::set<uint64_t> groups_;
+  size_t objects_ = 0;
+  std::vector<Diagnostic> problems_;
+  bool stopped_ = false;
+};
 
 }  // namespace
 
 bool Hdf5File::LooksLikeHdf5(std::span<const std::byte> bytes) {
-  constexpr std::array<unsigned char, 8> kSignature = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-  return bytes.size() >= kSignature.size() &&
-         std::equal(kSignature.begin(), kSignature.end(), bytes.begin(),
-                    [](unsigned char a, std::byte b) { return std::byte{a} == b; });
+  return FindSuperblock(bytes.first(std::min<size_t>(bytes.size(), 8))).has_value();
 }
 
-Result<std::shared_ptr<const Hdf5File>> Hdf5File::Open(Hdf5Image image, std::string name) {
-  Library library;
-  const hid_t file =
-      image.bytes.empty()
-          ? H5I_INVALID_HID
-          : H5LTopen_file_image(image.bytes.data(), image.bytes.size(),
-                                H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE);
-  if (file < 0) {
-    return Fail(std::move(name), "archive-6", "is no HDF5 file, or a damaged or truncated one",
+bool Hdf5File::HasUserBlock(std::span<const std::byte> bytes) {
+  return FindSuperblock(bytes).value_or(0) > 0;
+}
+
+Result<Hdf5File> Hdf5File::Read(Image image, std::string name,
+                                const std::function<bool(std::string_view)>& skip) {
+  const std::optional<uint64_t> at = FindSuperblock(image.bytes);
+  if (!at) {
+    return Fail(std::move(name), "archive-6", "is no HDF5 file",
                 "Copy or download the file again, or save the model again.");
   }
-  return std::make_shared<File>(file, std::move(image), std::move(name));
+  const std::optional<Superblock> superblock = ReadSuperblock(image.bytes, *at);
+  if (!superblock) {
+    return Fail(std::move(name), "archive-6", "has an HDF5 superblock that cannot be read",
+                kSaveAgain);
+  }
+  const auto base = static_cast<size_t>(superblock->base);
+  image.bytes = image.bytes.subspan(base);
+  if (image.release && base > 0) {
+    image.release = [drop = std::move(image.release), base](size_t offset, size_t size) {
+      drop(base + offset, size);
+    };
+  }
+  if (superblock->end > image.bytes.size()) {
+    return Fail(std::move(name), "archive-7",
+                "the HDF5 file is truncated: it has " + std::to_string(image.bytes.size()) +
+                    " of " + std::to_string(superblock->end) + " bytes",
+                "Copy or download the file again, or save the model again.");
+  }
+  Hdf5File file(std::move(image), std::move(name));
+  KL_RETURN_IF_ERROR(Reader(file.image_, file.name_, skip, file.contents_).Run(superblock->root));
+  return file;
+}
+
+Result<std::unique_ptr<Strings>> Hdf5File::ReadStrings(std::string_view path,
+                                                       std::string_view name) const {
+  std::vector<Message> messages;
+  uint64_t budget = kFreeWork + image_.bytes.size();
+  const auto group = contents_.groups.find(path);
+  if (group == contents_.groups.end() ||
+      !ReadObjectHeader(image_.bytes, group->second, messages, budget)) {
+    return Fail(name_ + ": " + std::string(path), "archive-8", "there is no such group",
+                kSaveAgain);
+  }
+  for (const Message& message : messages) {
+    if (message.type == MessageType::kAttributeInfo) {
+      const auto heap = ParseDenseStorage(message);
+      if (heap != kUndefinedAddress) {
+        return Fail(name_ + ": " + std::string(path), "archive-15",
+                    "the group keeps its attributes in a fractal heap, which is not read here",
+                    kSaveAgain);
+      }
+    }
+    if (message.type != MessageType::kAttribute || message.shared) continue;
+    const auto attribute = ParseAttribute(message.data);
+    if (!attribute || attribute->name != name) continue;
+    auto strings = ReadAttributeStrings(image_.bytes, *attribute);
+    if (!strings) {
+      return Fail(name_ + ": " + std::string(path), "archive-8",
+                  "attribute `" + std::string(name) + "` cannot be read as text", kSaveAgain);
+    }
+    return std::make_unique<Strings>(*std::move(strings));
+  }
+  return nullptr;
 }
 
 }  // namespace keras_litert::archive

@@ -76,10 +76,10 @@ bool IsTrainingState(std::string_view path) {
 }
 
 Status AddWeights(const Container& container, const std::string& file, WeightMap& weights) {
-  KL_ASSIGN_OR_RETURN(Hdf5Image image, container.Image(file));
+  KL_ASSIGN_OR_RETURN(Image image, container.OpenImage(file));
   const std::string name = container.name() + ": " + file;
-  KL_ASSIGN_OR_RETURN(std::shared_ptr<const Hdf5File> hdf5, Hdf5File::Open(std::move(image), name));
-  KL_ASSIGN_OR_RETURN(WeightMap found, hdf5->Datasets("", IsTrainingState));
+  KL_ASSIGN_OR_RETURN(Hdf5File hdf5, Hdf5File::Read(std::move(image), name, IsTrainingState));
+  WeightMap found = hdf5.TakeContents().datasets;
   if (weights.empty()) {
     weights = std::move(found);
     return {};

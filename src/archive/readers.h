@@ -15,6 +15,6 @@ namespace keras_litert::archive {
 Result<std::shared_ptr<const Archive>> OpenKeras(std::shared_ptr<const Container> container);
 
 // A whole model in one HDF5 file. `name` is for errors.
-Result<std::shared_ptr<const Archive>> OpenWholeModelHdf5(Hdf5Image image, std::string name);
+Result<std::shared_ptr<const Archive>> OpenWholeModelHdf5(Image image, std::string name);
 
 }  // namespace keras_litert::archive

@@ -1,3 +1,4 @@
+#include <iterator>
 #include <utility>
 
 #include "archive/readers.h"
@@ -48,64 +49,64 @@ class WholeModelHdf5 final : public Archive {
   std::vector<StoredWeight> top_level_;
 };
 
-// One string, or nothing where the attribute is missing.
-Result<std::string> ReadString(const Hdf5File& file, const std::string& path,
-                               const std::string& attribute) {
-  if (!file.HasAttribute(path, attribute)) return std::string();
-  KL_ASSIGN_OR_RETURN(std::vector<std::string> strings, file.ReadStrings(path, attribute));
-  return strings.empty() ? std::string() : std::move(strings.front());
+// One string; empty where the attribute is missing.
+Result<std::string> ReadString(const Hdf5File& file, std::string_view path,
+                               std::string_view attribute) {
+  KL_ASSIGN_OR_RETURN(std::unique_ptr<Strings> strings, file.ReadStrings(path, attribute));
+  return strings == nullptr || strings->empty() ? std::string() : std::move(strings->front());
 }
 
-// Names that Keras stores as `attribute`, or, where they are too long for one, in pieces
+// Names that Keras stores as `attribute` or, where they are too long for one, in pieces
 // `attribute0`, `attribute1` …
-Result<std::vector<std::string>> ReadNames(const Hdf5File& file, const std::string& path,
-                                           const std::string& attribute) {
-  if (file.HasAttribute(path, attribute)) return file.ReadStrings(path, attribute);
-  std::vector<std::string> names;
-  for (size_t i = 0; file.HasAttribute(path, attribute + std::to_string(i)); ++i) {
-    KL_ASSIGN_OR_RETURN(std::vector<std::string> piece,
+Result<Strings> ReadNames(const Hdf5File& file, std::string_view path,
+                          const std::string& attribute) {
+  KL_ASSIGN_OR_RETURN(std::unique_ptr<Strings> all, file.ReadStrings(path, attribute));
+  if (all != nullptr) return *std::move(all);
+  Strings names;
+  for (size_t i = 0; names.size() <= kMaxNames; ++i) {
+    KL_ASSIGN_OR_RETURN(std::unique_ptr<Strings> piece,
                         file.ReadStrings(path, attribute + std::to_string(i)));
-    names.insert(names.end(), std::make_move_iterator(piece.begin()),
-                 std::make_move_iterator(piece.end()));
-    if (names.size() > kMaxNames) break;
+    if (piece == nullptr) break;
+    names.insert(names.end(), std::make_move_iterator(piece->begin()),
+                 std::make_move_iterator(piece->end()));
   }
   return names;
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Archive>> OpenWholeModelHdf5(Hdf5Image image, std::string name) {
-  KL_ASSIGN_OR_RETURN(std::shared_ptr<const Hdf5File> file, Hdf5File::Open(std::move(image), name));
-  if (!file->HasAttribute("", "model_config")) {
+Result<std::shared_ptr<const Archive>> OpenWholeModelHdf5(Image image, std::string name) {
+  KL_ASSIGN_OR_RETURN(const Hdf5File file,
+                      Hdf5File::Read(std::move(image), name, [](std::string_view path) {
+                        return path == "optimizer_weights";  // no part of the model's inference
+                      }));
+  KL_ASSIGN_OR_RETURN(std::string config, ReadString(file, "", "model_config"));
+  if (config.empty()) {
     return Fail(name, "archive-14", "the HDF5 file holds no model, at most weights",
                 "Save the whole model with `model.save(\"model.keras\")`, not its weights only.");
   }
-  KL_ASSIGN_OR_RETURN(std::string config, ReadString(*file, "", "model_config"));
-  KL_ASSIGN_OR_RETURN(std::string version, ReadString(*file, "", "keras_version"));
-  if (!file->HasGroup(kModelWeights)) {
+  KL_ASSIGN_OR_RETURN(std::string version, ReadString(file, "", "keras_version"));
+  if (!file.HasGroup(kModelWeights)) {
     return Fail(name, "archive-14", "the HDF5 file has no group `model_weights`", kSaveAgain);
   }
   if (version.empty()) {
-    KL_ASSIGN_OR_RETURN(version, ReadString(*file, kModelWeights, "keras_version"));
+    KL_ASSIGN_OR_RETURN(version, ReadString(file, kModelWeights, "keras_version"));
   }
   // The names are relative to the layer's group: model_weights/<layer>/<weight>.
-  KL_ASSIGN_OR_RETURN(auto datasets,
-                      file->Datasets(kModelWeights, [](std::string_view) { return false; }));
-  KL_ASSIGN_OR_RETURN(std::vector<std::string> names,
-                      ReadNames(*file, kModelWeights, "layer_names"));
+  const auto& datasets = file.contents().datasets;
+  KL_ASSIGN_OR_RETURN(const Strings names, ReadNames(file, kModelWeights, "layer_names"));
   std::vector<Diagnostic> problems;
   const auto read_layer = [&](const std::string& layer) -> Result<std::vector<StoredWeight>> {
     const std::string group = std::string(kModelWeights) + "/" + layer;
     std::vector<StoredWeight> weights;
-    if (!file->HasGroup(group)) {
+    if (!file.HasGroup(group)) {
       problems.push_back({name + ": " + group, "archive-14",
                           "the layer is listed but its group is missing", kSaveAgain});
       return weights;
     }
-    KL_ASSIGN_OR_RETURN(std::vector<std::string> weight_names,
-                        ReadNames(*file, group, "weight_names"));
+    KL_ASSIGN_OR_RETURN(Strings weight_names, ReadNames(file, group, "weight_names"));
     for (std::string& weight : weight_names) {
-      const auto found = datasets.find(layer + "/" + weight);
+      const auto found = datasets.find(group + "/" + weight);
       if (found == datasets.end()) {
         problems.push_back({name + ": " + group, "archive-14",
                             "weight `" + weight.substr(0, 200) + "` is listed but missing",
@@ -122,7 +123,7 @@ Result<std::shared_ptr<const Archive>> OpenWholeModelHdf5(Hdf5Image image, std::
     layers.push_back({layer, std::move(weights)});
   }
   std::vector<StoredWeight> top_level;
-  if (file->HasGroup(std::string(kModelWeights) + "/" + kTopLevel)) {
+  if (file.HasGroup(std::string(kModelWeights) + "/" + kTopLevel)) {
     KL_ASSIGN_OR_RETURN(top_level, read_layer(kTopLevel));
   }
   if (!problems.empty()) return std::unexpected(Error(std::move(problems)));

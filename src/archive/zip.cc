@@ -1,10 +1,9 @@
 #include "archive/zip.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <limits>
 #include <new>
+
+#include "archive/inflate.h"
 
 namespace keras_litert::archive {
 namespace {
@@ -27,9 +26,6 @@ constexpr size_t kMaxComment = 65535;
 constexpr uint32_t kMax32 = 0xffffffff;
 constexpr uint16_t kMax16 = 0xffff;
 constexpr uint16_t kZip64Extra = 1;
-
-// deflate cannot expand by more (zlib's documentation): a length of 258 from two bits.
-constexpr uint64_t kMaxDeflateRatio = 1032;
 
 constexpr char kSaveAgain[] = "Save the model again with `model.save(\"model.keras\")`.";
 
@@ -231,38 +227,13 @@ Result<std::vector<std::byte>> ZipDirectory::ReadContent(std::string_view path,
       return fail("needs " + std::to_string(entry.size) + " bytes of memory to unpack",
                   "Unpack it and zip it again without compression (`zip -0`).");
     }
-    z_stream stream{};
-    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return fail("cannot be unpacked", "");
-    // zlib counts in 32 bits: feed and drain it in pieces.
-    constexpr uint64_t kPiece = std::numeric_limits<int32_t>::max();
-    size_t in = 0;
-    size_t out = 0;
-    int status = Z_OK;
-    while (status == Z_OK) {
-      const uint64_t give = std::min<uint64_t>(stored.size() - in, kPiece);
-      const uint64_t take = std::min<uint64_t>(content.size() - out, kPiece);
-      std::byte spare{};  // so that a content that is too long shows
-      stream.next_in = reinterpret_cast<Bytef*>(
-          const_cast<std::byte*>(stored.data() + in));  // NOLINT: zlib's API
-      stream.avail_in = static_cast<uInt>(give);
-      stream.next_out = reinterpret_cast<Bytef*>(take == 0 ? &spare : content.data() + out);
-      stream.avail_out = take == 0 ? 1 : static_cast<uInt>(take);
-      status = inflate(&stream, Z_NO_FLUSH);
-      in += give - stream.avail_in;
-      const uint64_t produced = (take == 0 ? 1 : take) - stream.avail_out;
-      if (take == 0 && produced > 0) status = Z_DATA_ERROR;
-      if (take > 0) out += produced;
-    }
-    inflateEnd(&stream);
-    if (status != Z_STREAM_END || out != content.size()) {
+    const auto size = Inflate(stored, content, DeflateFormat::kRaw);
+    if (size != content.size()) {
       return fail("cannot be unpacked: its compressed data is damaged",
                   "Copy or download the file again, or save the model again.");
     }
   }
-  uint32_t crc = static_cast<uint32_t>(crc32_z(0, nullptr, 0));
-  crc = static_cast<uint32_t>(
-      crc32_z(crc, reinterpret_cast<const Bytef*>(content.data()), content.size()));
-  if (crc != entry.crc) {
+  if (Crc32(content) != entry.crc) {
     return fail("is damaged: its checksum does not match",
                 "Copy or download the file again, or save the model again.");
   }
