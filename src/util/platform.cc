@@ -156,5 +156,8 @@ int64_t PeakResidentBytes() {
 bool StderrIsTerminal() {
   return isatty(STDERR_FILENO) != 0;
 }
+bool StdoutIsTerminal() {
+  return isatty(STDOUT_FILENO) != 0;
+}
 
 }  // namespace keras_litert

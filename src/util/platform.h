@@ -45,7 +45,8 @@ class OutputFile {
 // The largest resident memory of this process so far, in bytes; 0 where the platform does not say.
 int64_t PeakResidentBytes();
 
-// True if standard error is a terminal.
+// True if standard error, or standard output, is a terminal.
 bool StderrIsTerminal();
+bool StdoutIsTerminal();
 
 }  // namespace keras_litert

@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <fstream>
+#include <system_error>
+
+#include "commands.h"
+#include "json_report.h"
+#include "keras_litert/convert.h"
+#include "terminal.h"
+
+namespace keras_litert::cli {
+namespace {
+
+std::string Signature(const char* label, const std::vector<TensorReport>& tensors) {
+  std::vector<std::vector<std::string>> rows;
+  for (const TensorReport& tensor : tensors) {
+    rows.push_back({rows.empty() ? label : "", Printable(tensor.name),
+                    FormatType(tensor.dtype, tensor.shape)});
+  }
+  return Table(rows, "  ");
+}
+
+// "35 CONV_2D, 10 ADD, MEAN", at most two lines of it.
+std::string Operators(const std::vector<OperatorCount>& operators) {
+  constexpr size_t kShown = 12;
+  std::string text;
+  for (size_t i = 0; i < operators.size() && i < kShown; ++i) {
+    if (i > 0) text += ", ";
+    if (operators[i].count > 1) text += FormatCount(operators[i].count) + " ";
+    text += Printable(operators[i].name);
+  }
+  if (operators.size() > kShown) {
+    text += fmt::format(", {} more kinds", operators.size() - kShown);
+  }
+  return text;
+}
+
+// model.tflite  14.0 MB, 65 operators, 0.08 s, 52.1 MB of memory
+//   inputs   image     float32[?, 224, 224, 3]
+//   outputs  output_0  float32[?, 1000]
+//   runs     35 CONV_2D, 17 DEPTHWISE_CONV_2D, 10 ADD, MEAN, FULLY_CONNECTED, SOFTMAX
+std::string Summary(const std::string& output, const ConvertReport& report) {
+  int64_t operators = 0;
+  for (const OperatorCount& entry : report.operators) operators += entry.count;
+  std::string text = fmt::format("{}  {}, {}, {}", StyledOut(Style::kBold, Printable(output)),
+                                 FormatBytes(report.file_bytes), Plural(operators, "operator"),
+                                 FormatSeconds(report.seconds));
+  if (report.peak_memory_bytes > 0) {
+    text += ", " + FormatBytes(report.peak_memory_bytes) + " of memory";
+  }
+  text += "\n" + Signature("inputs ", report.inputs) + Signature("outputs", report.outputs);
+  if (!report.operators.empty()) text += "  runs     " + Operators(report.operators) + "\n";
+  for (const std::string& note : report.notes) {
+    text += "  " + StyledOut(Style::kYellow, "note") + "     " + Printable(note) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
+  ConvertOptions options;
+  options.static_batch = arguments.static_batch;
+  for (const std::string& text : arguments.shapes) {
+    KL_RETURN_IF_ERROR(ParseShape(text, options.shapes));
+  }
+
+  options.dump_after = arguments.dump_after;
+  const std::filesystem::path folder = arguments.dump_dir;
+  std::optional<Diagnostic> dump_problem;
+  if (!folder.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+      return Fail(folder.string(), "file-4", "the folder cannot be made: " + error.message(),
+                  "Name another folder with --dump-dir.");
+    }
+  }
+  options.dump = [&](const std::string& pass, const std::string& text) {
+    if (folder.empty()) {
+      PrintErr("; after " + pass + "\n" + text);
+      return;
+    }
+    const std::filesystem::path file = folder / (pass + ".txt");
+    std::ofstream stream(file, std::ios::binary);
+    stream << text;
+    if (!stream.flush()) {
+      dump_problem = {file.string(), "file-4", "the graph cannot be written",
+                      "Check the folder's permissions and free space."};
+    }
+  };
+
+  Progress progress(!arguments.quiet && !json);
+  options.progress = [&](int64_t done, int64_t total) { progress.Update(done, total); };
+  auto report = Convert(arguments.model, arguments.output, options);
+  progress.Finish();
+  if (!report) return std::unexpected(std::move(report).error());
+  if (dump_problem) return std::unexpected(Error(*dump_problem));
+
+  if (json) {
+    Json object = {{"model", arguments.model}, {"output", arguments.output}};
+    object.update(ToJson(*report));
+    PrintJson(object);
+  } else if (!arguments.quiet) {
+    PrintOut(Summary(arguments.output, *report));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace keras_litert::cli

@@ -1,0 +1,128 @@
+#include "json_report.h"
+
+#include "terminal.h"
+
+namespace keras_litert::cli {
+namespace {
+
+Json ToJson(const std::vector<TensorReport>& tensors) {
+  Json list = Json::array();
+  for (const TensorReport& tensor : tensors) {
+    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+  }
+  return list;
+}
+
+// {"CONV_2D": 35, "ADD": 10}
+Json ToJson(const std::vector<OperatorCount>& counts) {
+  Json object = Json::object();
+  for (const OperatorCount& entry : counts) object[entry.name] = entry.count;
+  return object;
+}
+
+int64_t Total(const std::vector<OperatorCount>& counts) {
+  int64_t total = 0;
+  for (const OperatorCount& entry : counts) total += entry.count;
+  return total;
+}
+
+}  // namespace
+
+Json ToJson(const ConvertReport& report) {
+  return {{"model_name", report.model_name},
+          {"inputs", ToJson(report.inputs)},
+          {"outputs", ToJson(report.outputs)},
+          {"operator_count", Total(report.operators)},
+          {"operators", ToJson(report.operators)},
+          {"file_bytes", report.file_bytes},
+          {"seconds", report.seconds},
+          {"peak_memory_bytes", report.peak_memory_bytes},
+          {"notes", report.notes}};
+}
+
+Json ToJson(const InspectReport& report) {
+  Json json = {{"format", Name(report.format)},
+               {"file_bytes", report.file_bytes},
+               {"model_name", report.model_name}};
+  Json signatures = Json::array();
+  for (const SignatureReport& signature : report.signatures) {
+    signatures.push_back({{"key", signature.key},
+                          {"inputs", ToJson(signature.inputs)},
+                          {"outputs", ToJson(signature.outputs)}});
+  }
+  json["signatures"] = std::move(signatures);
+  if (report.format == FileFormat::kTflite) {
+    json["subgraphs"] = report.subgraphs;
+    json["min_runtime_version"] = report.min_runtime_version;
+    json["operator_count"] = Total(report.operators);
+    json["operators"] = ToJson(report.operators);
+  } else {
+    json["model_class"] = report.model_class;
+    json["keras_version"] = report.keras_version;
+    json["layer_counts"] = ToJson(report.layer_counts);
+    Json layers = Json::array();
+    for (const LayerReport& layer : report.layers) {
+      layers.push_back({{"path", layer.path}, {"class_name", layer.class_name}});
+    }
+    json["layers"] = std::move(layers);
+  }
+  json["weight_bytes"] = report.weight_bytes;
+  json["weight_elements"] = report.weight_elements;
+  Json weights = Json::array();
+  for (const WeightReport& weight : report.weights) {
+    weights.push_back({{"name", weight.name},
+                       {"dtype", weight.dtype},
+                       {"shape", weight.shape},
+                       {"bytes", weight.bytes}});
+  }
+  json["weights"] = std::move(weights);
+  return json;
+}
+
+Json ToJson(const VerifyReport& report) {
+  Json outputs = Json::array();
+  for (const OutputComparison& output : report.outputs) {
+    outputs.push_back({{"name", output.name},
+                       {"dtype", output.dtype},
+                       {"shape", output.shape},
+                       {"max_absolute_error", output.max_absolute_error},
+                       {"max_relative_error", output.max_relative_error},
+                       {"mismatches", output.mismatches},
+                       {"passed", output.passed},
+                       {"reason", output.reason}});
+  }
+  return {{"passed", report.passed},
+          {"tolerance", report.tolerance},
+          {"outputs", std::move(outputs)},
+          {"runtime", report.runtime},
+          {"seconds", report.seconds}};
+}
+
+Json ToJson(const Error& error, ExitCode exit_code) {
+  Json list = Json::array();
+  for (const Diagnostic& diagnostic : error.diagnostics()) {
+    list.push_back({{"path", diagnostic.path},
+                    {"code", diagnostic.code},
+                    {"message", diagnostic.message},
+                    {"hint", diagnostic.hint}});
+  }
+  return {{"errors", std::move(list)}, {"exit_code", static_cast<int>(exit_code)}};
+}
+
+void PrintJson(const Json& json) {
+  PrintOut(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+const char* Name(FileFormat format) {
+  switch (format) {
+    case FileFormat::kTflite:
+      return "tflite";
+    case FileFormat::kKeras:
+      return "keras";
+    case FileFormat::kHdf5:
+      return "hdf5";
+  }
+  return "";
+}
+
+}  // namespace keras_litert::cli
