@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -38,15 +40,56 @@ class PosixMapping final : public MappedFile {
   size_t size_;
 };
 
+// The temporary files to remove on a signal. A handler may neither lock nor allocate: names lie in
+// a fixed table that is never freed. Where the table is full, or a name too long, the file stays
+// behind.
+class Unfinished {
+ public:
+  // Where `path` was put, or null.
+  static Unfinished* Add(const std::filesystem::path& path) {
+    if (path.native().size() >= sizeof(name_)) return nullptr;
+    for (Unfinished& slot : slots_) {
+      State free = kFree;
+      if (!slot.state_.compare_exchange_strong(free, kBusy)) continue;
+      std::memcpy(slot.name_, path.c_str(), path.native().size() + 1);
+      slot.state_ = kSet;
+      return &slot;
+    }
+    return nullptr;
+  }
+  void Remove() { state_ = kFree; }
+
+  static void OnSignal(int signal) {
+    for (Unfinished& slot : slots_) {
+      if (slot.state_ == kSet) unlink(slot.name_);
+    }
+    // SA_RESETHAND has restored the default action; it takes effect when this handler returns.
+    raise(signal);
+  }
+
+ private:
+  enum State { kFree, kBusy, kSet };
+
+  static std::array<Unfinished, 16> slots_;
+  std::atomic<State> state_ = kFree;
+  char name_[4096] = {};
+};
+
+std::array<Unfinished, 16> Unfinished::slots_;
+
 class PosixOutput final : public OutputFile {
  public:
   PosixOutput(int file, std::filesystem::path temporary, std::filesystem::path target)
-      : file_(file), temporary_(std::move(temporary)), target_(std::move(target)) {}
+      : file_(file),
+        temporary_(std::move(temporary)),
+        target_(std::move(target)),
+        unfinished_(Unfinished::Add(temporary_)) {}
   PosixOutput(const PosixOutput&) = delete;
   PosixOutput& operator=(const PosixOutput&) = delete;
   ~PosixOutput() override {
     if (file_ >= 0) close(file_);
     if (!committed_) unlink(temporary_.c_str());
+    if (unfinished_ != nullptr) unfinished_->Remove();
   }
 
   Status Reserve(int64_t size) override {
@@ -91,6 +134,7 @@ class PosixOutput final : public OutputFile {
   int file_;
   std::filesystem::path temporary_;
   std::filesystem::path target_;
+  Unfinished* unfinished_;
   bool committed_ = false;
 };
 
@@ -145,6 +189,17 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem
                 std::string("cannot be mapped into memory: ") + std::strerror(errno));
   }
   return std::make_shared<PosixMapping>(base, size);
+}
+
+void RemoveOutputFilesOnInterrupt() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action{};
+    // What the parent ignores (nohup) stays ignored.
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) continue;
+    action.sa_handler = Unfinished::OnSignal;
+    action.sa_flags = SA_RESETHAND;
+    sigaction(signal, &action, nullptr);
+  }
 }
 
 int64_t PeakResidentBytes() {

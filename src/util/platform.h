@@ -42,6 +42,11 @@ class OutputFile {
   virtual Status Commit() = 0;
 };
 
+// From now on an interrupt (Ctrl-C), a hang-up or a request to terminate removes what unfinished
+// OutputFiles have written so far, then ends the process as it would have. For programs: a library
+// leaves signals alone.
+void RemoveOutputFilesOnInterrupt();
+
 // The largest resident memory of this process so far, in bytes; 0 where the platform does not say.
 int64_t PeakResidentBytes();
 

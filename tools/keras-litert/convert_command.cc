@@ -73,7 +73,7 @@ Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) {
-      return Fail(folder.string(), "file-4", "the folder cannot be made: " + error.message(),
+      return Fail(folder.string(), "file-7", "the folder cannot be made: " + error.message(),
                   "Name another folder with --dump-dir.");
     }
   }
@@ -86,7 +86,7 @@ Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
     std::ofstream stream(file, std::ios::binary);
     stream << text;
     if (!stream.flush()) {
-      dump_problem = {file.string(), "file-4", "the graph cannot be written",
+      dump_problem = {file.string(), "file-7", "the graph cannot be written",
                       "Check the folder's permissions and free space."};
     }
   };

@@ -9,6 +9,7 @@
 #include "exit_code.h"
 #include "json_report.h"
 #include "terminal.h"
+#include "util/platform.h"
 
 namespace keras_litert::cli {
 namespace {
@@ -48,7 +49,7 @@ ExitCode Main(int argc, const char* const* argv) {
     const Result<ExitCode> exit_code = Run(*request);
     if (!exit_code) return Report(exit_code.error(), json);
     if (std::fflush(stdout) != 0) {
-      return Report(Error(Diagnostic{"standard output", "file-5", "cannot be written",
+      return Report(Error(Diagnostic{"standard output", "file-8", "cannot be written",
                                      "Check for a full disk or a closed pipe."}),
                     false);
     }
