@@ -190,7 +190,7 @@ Result<InspectReport> Inspect(const fs::path& file) {
 
   Result<InspectReport> report = InspectReport{};
   if (start.substr(4) == "TFL3") {
-    report = Fail(file.string(), "tflite-0", "TODO");
+    report = Fail(file.string(), "tflite-1", "reading LiteRT files is not possible yet");
   } else {
     report =
         InspectKeras(file, start.starts_with("\x89HDF") ? FileFormat::kHdf5 : FileFormat::kKeras);
