@@ -80,23 +80,23 @@ std::vector<Value> Builder::EmitMany(BuiltinOperator code, const std::vector<Val
 Value Builder::SizeOf(Dim dim) {
   if (dim.is_static()) return Scalar(static_cast<double>(dim.value()), DType::kInt32);
   if (dim.coefficient() != 1) {
-    return Mul(*this, SizeOf(Dim::Symbolic(dim.symbol())),
+    return lrt::Mul(*this, SizeOf(Dim::Symbolic(dim.symbol())),
                Scalar(static_cast<double>(dim.coefficient()), DType::kInt32));
   }
   if (const Graph::Witness* witness = graph_->FindWitness(dim.symbol())) {
     const int32_t axis = witness->axis;
-    return StridedSlice(*this, ShapeOf(*this, Value(witness->tensor)), Vector({axis}),
+    return lrt::StridedSlice(*this, lrt::ShapeOf(*this, Value(witness->tensor)), Vector({axis}),
                         Vector({axis + 1}), Vector({1}), {.shrink_axis_mask = 1},
                         {DType::kInt32, {}});
   }
   const SymbolTable::Definition definition = symbols().definition(dim.symbol());
   switch (definition.kind) {
     case SymbolTable::Kind::kSum:
-      return Add(*this, SizeOf(definition.a), SizeOf(definition.b));
+      return lrt::Add(*this, SizeOf(definition.a), SizeOf(definition.b));
     case SymbolTable::Kind::kProduct:
-      return Mul(*this, SizeOf(definition.a), SizeOf(definition.b));
+      return lrt::Mul(*this, SizeOf(definition.a), SizeOf(definition.b));
     case SymbolTable::Kind::kFloorDiv:
-      return FloorDiv(*this, SizeOf(definition.a), SizeOf(definition.b));
+      return lrt::FloorDiv(*this, SizeOf(definition.a), SizeOf(definition.b));
     default:
       return Fail("shape-1", "the size " + symbols().Print(dim) + " is not known at run time");
   }
@@ -123,21 +123,21 @@ Value Builder::ShapeVector(const Shape& shape) {
     const Graph::Witness* witness =
         shape[i].coefficient() == 1 ? graph_->FindWitness(shape[i].symbol()) : nullptr;
     if (witness == nullptr) {
-      pieces.push_back(Reshape(*this, SizeOf(shape[i]), Shape{1}));
+      pieces.push_back(lrt::Reshape(*this, SizeOf(shape[i]), Shape{1}));
       ++i;
       continue;
     }
     const Shape& source = witness->tensor->type.shape;
     int end = witness->axis;
     for (; i < shape.rank() && end < source.rank() && shape[i] == source[end]; ++i) ++end;
-    Value sizes = ShapeOf(*this, Value(witness->tensor));
+    Value sizes = lrt::ShapeOf(*this, Value(witness->tensor));
     if (witness->axis != 0 || end != source.rank()) {
-      sizes = StridedSlice(*this, sizes, Vector({witness->axis}), Vector({end}), Vector({1}), {},
+      sizes = lrt::StridedSlice(*this, sizes, Vector({witness->axis}), Vector({end}), Vector({1}), {},
                            {DType::kInt32, {end - witness->axis}});
     }
     pieces.push_back(sizes);
   }
-  return pieces.size() == 1 ? pieces[0] : Concatenation(*this, pieces, 0);
+  return pieces.size() == 1 ? pieces[0] : lrt::Concatenation(*this, pieces, 0);
 }
 
 }  // namespace keras_litert::ir

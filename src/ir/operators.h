@@ -9,7 +9,17 @@
 
 #include "ir/builder.h"
 
-namespace keras_litert::ir {
+namespace keras_litert::lrt {
+
+using ir::Builder;
+using ir::BuiltinOperator;
+using ir::Dim;
+using ir::DType;
+using ir::Graph;
+using ir::Shape;
+using ir::SymbolTable;
+using ir::TensorType;
+using ir::Value;
 
 using Activation = tflite::ActivationFunctionType;
 using Padding = tflite::Padding;
@@ -188,4 +198,4 @@ std::vector<Value> If(Builder& b, Value condition, Graph& then_graph, Graph& els
 // A mask activation of an operator: RELU, RELU6 … as the operator that computes it alone, or none.
 Value ApplyActivation(Builder& b, Value x, Activation activation);
 
-}  // namespace keras_litert::ir
+}  // namespace keras_litert::lrt

@@ -1,11 +1,11 @@
 #include "ir/operators.h"
 
-namespace keras_litert::ir {
+namespace keras_litert::lrt {
 namespace {
 
 std::vector<TensorType> OutputTypes(const Graph& graph) {
   std::vector<TensorType> types;
-  for (const Tensor* output : graph.outputs()) types.push_back(output->type);
+  for (const ir::Tensor* output : graph.outputs()) types.push_back(output->type);
   return types;
 }
 
@@ -31,4 +31,4 @@ std::vector<Value> If(Builder& b, Value condition, Graph& then_graph, Graph& els
                     operands.size());
 }
 
-}  // namespace keras_litert::ir
+}  // namespace keras_litert::lrt

@@ -1,6 +1,6 @@
 #include "ir/operators.h"
 
-namespace keras_litert::ir {
+namespace keras_litert::lrt {
 namespace {
 
 // Operands of an element-wise operator must agree in dtype: that is the lowering's business, so a mismatch is a
@@ -17,8 +17,8 @@ Value Broadcasting(Builder& b, BuiltinOperator code, Value x, Value y, EmitFn em
   }
   if (x.dtype() != y.dtype()) {
     return b.Fail("internal-dtype", std::string(tflite::EnumNameBuiltinOperator(code)) +
-                                        ": operands are " + std::string(Name(x.dtype())) +
-                                        " and " + std::string(Name(y.dtype())));
+                                        ": operands are " + std::string(ir::Name(x.dtype())) +
+                                        " and " + std::string(ir::Name(y.dtype())));
   }
   return emit(shape);
 }
@@ -111,7 +111,7 @@ Value Softmax(Builder& b, Value x, float beta) {
 
 Value Cast(Builder& b, Value x, DType dtype) {
   if (!x.ok() || x.dtype() == dtype) return x;
-  if (x.is_constant()) return b.Constant(Casted(x.constant(), dtype));
+  if (x.is_constant()) return b.Constant(ir::Casted(x.constant(), dtype));
   tflite::CastOptionsT options;  // the writer fills in the two types
   return b.Emit(BuiltinOperator::CAST, std::move(options), {x}, {dtype, x.shape()});
 }
@@ -139,4 +139,4 @@ Value ApplyActivation(Builder& b, Value x, Activation activation) {
   }
 }
 
-}  // namespace keras_litert::ir
+}  // namespace keras_litert::lrt

@@ -1,6 +1,6 @@
 #include "ir/operators.h"
 
-namespace keras_litert::ir {
+namespace keras_litert::lrt {
 namespace {
 
 template <typename Options>
@@ -191,4 +191,4 @@ Value DepthToSpace(Builder& b, Value x, int block) {
                   b.symbols().FloorDiv(x.dim(3), block * block)}});
 }
 
-}  // namespace keras_litert::ir
+}  // namespace keras_litert::lrt

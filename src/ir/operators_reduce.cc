@@ -2,7 +2,7 @@
 
 #include "ir/operators.h"
 
-namespace keras_litert::ir {
+namespace keras_litert::lrt {
 
 Value Reduce(Builder& b, BuiltinOperator code, Value x, const std::vector<int>& axes,
              bool keep_dims) {
@@ -60,4 +60,4 @@ TopKResult TopK(Builder& b, Value x, int k) {
   return {outputs[0], outputs[1]};
 }
 
-}  // namespace keras_litert::ir
+}  // namespace keras_litert::lrt

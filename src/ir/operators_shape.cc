@@ -2,7 +2,7 @@
 
 #include "ir/operators.h"
 
-namespace keras_litert::ir {
+namespace keras_litert::lrt {
 namespace {
 
 int NormalizeAxis(int axis, int rank) { return axis < 0 ? axis + rank : axis; }
@@ -29,7 +29,7 @@ Shape PaddedShape(Builder& b, Value x, const std::vector<AxisPadding>& padding) 
 
 Value Reshape(Builder& b, Value x, const Shape& shape) {
   if (!x.ok() || x.shape() == shape) return x;
-  if (x.is_constant() && shape.is_static()) return b.Constant(Reshaped(x.constant(), shape));
+  if (x.is_constant() && shape.is_static()) return b.Constant(ir::Reshaped(x.constant(), shape));
   tflite::ReshapeOptionsT options;
   Value target;
   if (shape.NumDynamic() <= 1) {
@@ -77,7 +77,7 @@ Value Transpose(Builder& b, Value x, const std::vector<int>& permutation) {
     identity &= axis == static_cast<int>(i);
   }
   if (identity) return x;
-  if (x.is_constant()) return b.Constant(Transposed(x.constant(), axes));
+  if (x.is_constant()) return b.Constant(ir::Transposed(x.constant(), axes));
   return b.Emit(BuiltinOperator::TRANSPOSE, {x, b.Vector(axes)}, {x.dtype(), shape});
 }
 
@@ -256,4 +256,4 @@ Value DynamicUpdateSlice(Builder& b, Value x, Value update, Value start_indices)
   return b.Emit(BuiltinOperator::DYNAMIC_UPDATE_SLICE, {x, update, start_indices}, x.type());
 }
 
-}  // namespace keras_litert::ir
+}  // namespace keras_litert::lrt

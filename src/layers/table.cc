@@ -1,0 +1,35 @@
+#include "layers/table.h"
+
+#include <map>
+
+namespace keras_litert::layers {
+namespace {
+
+const std::map<std::string_view, const LayerEntry*>& Table() {
+  static const std::map<std::string_view, const LayerEntry*> kTable = [] {
+    std::map<std::string_view, const LayerEntry*> table;
+    for (std::span<const LayerEntry> family :
+         {ActivationLayers(), ConvolutionLayers(), CoreLayers(), MergingLayers(), ModelLayers(),
+          NormalizationLayers(), PoolingLayers(), PreprocessingLayers(), RegularizationLayers(),
+          ReshapingLayers()}) {
+      for (const LayerEntry& entry : family) table.emplace(entry.class_name, &entry);
+    }
+    return table;
+  }();
+  return kTable;
+}
+
+}  // namespace
+
+const LayerEntry* FindLayer(std::string_view class_name) {
+  const auto entry = Table().find(class_name);
+  return entry == Table().end() ? nullptr : entry->second;
+}
+
+std::vector<std::string_view> LayerNames() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, entry] : Table()) names.push_back(name);
+  return names;
+}
+
+}  // namespace keras_litert::layers

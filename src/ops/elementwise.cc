@@ -1,0 +1,98 @@
+#include "ops/elementwise.h"
+
+#include "ir/operators.h"
+#include "ops/table.h"
+
+namespace keras_litert::ops {
+namespace {
+
+using ir::BuiltinOperator;
+
+template <typename EmitFn>
+Value Promoted(Builder& b, const Operand& x1, const Operand& x2, EmitFn emit) {
+  if (!x1.ok() || !x2.ok()) return Value();
+  const DType dtype = ResultType({x1, x2});
+  return emit(x1.As(b, dtype), x2.As(b, dtype));
+}
+
+template <Value (*kFunction)(Builder&, const Operand&, const Operand&)>
+Argument BinaryOp(Builder& b, Arguments& a) {
+  const Operand x1 = a.Number(0, "x1");
+  const Operand x2 = a.Number(1, "x2");
+  return kFunction(b, x1, x2);
+}
+
+template <ir::BuiltinOperator kCode>
+Argument FloatUnaryOp(Builder& b, Arguments& a) {
+  return FloatUnary(b, kCode, a.Tensor(0, "x"));
+}
+
+Argument CastOp(Builder& b, Arguments& a) {
+  const Value x = a.Tensor(0, "x");
+  const std::optional<DType> dtype = a.DTypeName(1, "dtype");
+  return dtype ? Cast(b, x, *dtype) : Value();
+}
+
+}  // namespace
+
+Value Add(Builder& b, const Operand& x1, const Operand& x2) {
+  return Promoted(b, x1, x2, [&](Value x, Value y) {
+    // Keras: the sum of booleans is their disjunction.
+    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_OR, x, y)
+                                     : lrt::Add(b, x, y);
+  });
+}
+Value Subtract(Builder& b, const Operand& x1, const Operand& x2) {
+  return Promoted(b, x1, x2, [&](Value x, Value y) { return lrt::Sub(b, x, y); });
+}
+Value Multiply(Builder& b, const Operand& x1, const Operand& x2) {
+  return Promoted(b, x1, x2, [&](Value x, Value y) {
+    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_AND, x, y)
+                                     : lrt::Mul(b, x, y);
+  });
+}
+Value Divide(Builder& b, const Operand& x1, const Operand& x2) {
+  if (!x1.ok() || !x2.ok()) return Value();
+  const DType dtype = FloatResultType(ResultType({x1, x2}));
+  return lrt::Div(b, x1.As(b, dtype), x2.As(b, dtype));
+}
+Value Maximum(Builder& b, const Operand& x1, const Operand& x2) {
+  return Promoted(b, x1, x2, [&](Value x, Value y) {
+    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_OR, x, y)
+                                     : lrt::Maximum(b, x, y);
+  });
+}
+Value Minimum(Builder& b, const Operand& x1, const Operand& x2) {
+  return Promoted(b, x1, x2, [&](Value x, Value y) {
+    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_AND, x, y)
+                                     : lrt::Minimum(b, x, y);
+  });
+}
+
+Value FloatUnary(Builder& b, BuiltinOperator code, Value x) {
+  return lrt::Unary(b, code, lrt::Cast(b, x, FloatResultType(x.dtype())));
+}
+
+Value Cast(Builder& b, Value x, DType dtype) { return lrt::Cast(b, x, dtype); }
+
+std::span<const OpEntry> ElementwiseOps() {
+  static constexpr OpEntry kOps[] = {
+      {"numpy.add", BinaryOp<Add>},
+      {"numpy.subtract", BinaryOp<Subtract>},
+      {"numpy.multiply", BinaryOp<Multiply>},
+      {"numpy.divide", BinaryOp<Divide>},
+      {"numpy.true_divide", BinaryOp<Divide>},
+      {"numpy.maximum", BinaryOp<Maximum>},
+      {"numpy.minimum", BinaryOp<Minimum>},
+      {"numpy.exp", FloatUnaryOp<BuiltinOperator::EXP>},
+      {"numpy.log", FloatUnaryOp<BuiltinOperator::LOG>},
+      {"numpy.sqrt", FloatUnaryOp<BuiltinOperator::SQRT>},
+      {"numpy.tanh", FloatUnaryOp<BuiltinOperator::TANH>},
+      {"numpy.sin", FloatUnaryOp<BuiltinOperator::SIN>},
+      {"numpy.cos", FloatUnaryOp<BuiltinOperator::COS>},
+      {"core.cast", CastOp},
+  };
+  return kOps;
+}
+
+}  // namespace keras_litert::ops

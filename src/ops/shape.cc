@@ -1,0 +1,138 @@
+#include "ops/shape.h"
+
+#include <fmt/core.h>
+
+#include "ir/operators.h"
+#include "ops/table.h"
+
+namespace keras_litert::ops {
+namespace {
+
+Argument ReshapeOp(Builder& b, Arguments& a) {
+  const Value x = a.Tensor(0, "x");
+  const Argument& newshape = a.Get(1, "newshape");
+  std::vector<Dim> dims;
+  if (newshape.is_list()) {
+    for (const Argument& item : newshape.items()) dims.push_back(item.integer());
+  } else {
+    dims.push_back(newshape.integer());
+  }
+  return Reshape(b, x, dims);
+}
+
+Argument TransposeOp(Builder& b, Arguments& a) {
+  const Value x = a.Tensor(0, "x");
+  return Transpose(b, x, a.Ints(1, "axes"));
+}
+
+Argument ConcatenateOp(Builder& b, Arguments& a) {
+  const std::vector<Value> xs = a.Tensors(0, "xs");
+  return Concatenate(b, xs, static_cast<int>(a.Int(1, "axis", 0)));
+}
+
+}  // namespace
+
+Value Reshape(Builder& b, Value x, const std::vector<Dim>& newshape) {
+  if (!x.ok()) return x;
+  ir::SymbolTable& symbols = b.symbols();
+  std::vector<Dim> dims = newshape;
+  int unknown = -1;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (dims[i] != Dim(-1)) continue;
+    if (unknown >= 0) return b.Fail("reshape-1", "more than one size of the new shape is -1");
+    unknown = static_cast<int>(i);
+  }
+  if (unknown >= 0) {
+    // The missing size is elements / product of the others; symbols on both sides cancel.
+    std::vector<Dim> left(x.shape().begin(), x.shape().end());
+    int64_t divisor = 1;
+    for (size_t i = 0; i < dims.size(); ++i) {
+      if (static_cast<int>(i) == unknown) continue;
+      if (dims[i].is_static()) {
+        divisor *= dims[i].value();
+        continue;
+      }
+      bool cancelled = false;
+      for (Dim& dim : left) {
+        if (!dim.is_static() && dim.symbol() == dims[i].symbol()) {
+          divisor *= dims[i].coefficient();
+          dim = dim.coefficient();
+          cancelled = true;
+          break;
+        }
+      }
+      if (!cancelled) {
+        dims[static_cast<size_t>(unknown)] = symbols.NewOpaque();
+        return lrt::Reshape(b, x, Shape(dims));
+      }
+    }
+    Dim elements = 1;
+    for (Dim dim : left) elements = symbols.Product(elements, dim);
+    if (divisor == 0) return b.Fail("reshape-2", "the new shape has a size of 0 beside -1");
+    if (elements.is_static() && elements.value() % divisor != 0) {
+      return b.Fail("reshape-3", fmt::format("{} elements do not divide into {}",
+                                             elements.value(), Shape(newshape).ToString()));
+    }
+    dims[static_cast<size_t>(unknown)] = symbols.FloorDiv(elements, divisor);
+  }
+  const Shape shape(dims);
+  if (shape.is_static() && x.shape().is_static() &&
+      shape.NumElements() != x.shape().NumElements()) {
+    return b.Fail("reshape-3", fmt::format("{} does not reshape to {}", x.shape().ToString(),
+                                           shape.ToString()));
+  }
+  return lrt::Reshape(b, x, shape);
+}
+
+Value FlattenFrom(Builder& b, Value x, int axis) {
+  if (!x.ok()) return x;
+  Shape shape;
+  Dim rest = 1;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i < axis) {
+      shape.Append(x.dim(i));
+    } else {
+      rest = b.symbols().Product(rest, x.dim(i));
+    }
+  }
+  shape.Append(rest);
+  return lrt::Reshape(b, x, shape);
+}
+
+Value Transpose(Builder& b, Value x, const std::optional<std::vector<int>>& axes) {
+  if (!x.ok()) return x;
+  std::vector<int> permutation;
+  if (axes) {
+    permutation = *axes;
+  } else {
+    for (int i = x.rank() - 1; i >= 0; --i) permutation.push_back(i);
+  }
+  if (static_cast<int>(permutation.size()) != x.rank()) {
+    return b.Fail("transpose-1", fmt::format("{} axes are given for a tensor of rank {}",
+                                             permutation.size(), x.rank()));
+  }
+  return lrt::Transpose(b, x, permutation);
+}
+
+Value Concatenate(Builder& b, const std::vector<Value>& xs, int axis) {
+  std::vector<Promotable> types;
+  for (Value x : xs) {
+    if (!x.ok()) return x;
+    types.emplace_back(x.dtype());
+  }
+  const DType dtype = ResultType(std::span<const Promotable>(types));
+  std::vector<Value> parts;
+  for (Value x : xs) parts.push_back(lrt::Cast(b, x, dtype));
+  return lrt::Concatenation(b, parts, axis);
+}
+
+std::span<const OpEntry> ShapeOps() {
+  static constexpr OpEntry kOps[] = {
+      {"numpy.reshape", ReshapeOp},
+      {"numpy.transpose", TransposeOp},
+      {"numpy.concatenate", ConcatenateOp},
+  };
+  return kOps;
+}
+
+}  // namespace keras_litert::ops

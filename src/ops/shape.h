@@ -1,0 +1,20 @@
+// keras.ops: reshaping, joining and cutting tensors.
+#pragma once
+
+#include <vector>
+
+#include "ops/argument.h"
+#include "ops/dtype.h"
+
+namespace keras_litert::ops {
+
+// keras.ops.reshape; at most one size is -1.
+Value Reshape(Builder& b, Value x, const std::vector<Dim>& newshape);
+// Merges all axes from `axis` on.
+Value FlattenFrom(Builder& b, Value x, int axis);
+// keras.ops.transpose; no axes: reversed.
+Value Transpose(Builder& b, Value x, const std::optional<std::vector<int>>& axes);
+// keras.ops.concatenate, operands promoted.
+Value Concatenate(Builder& b, const std::vector<Value>& xs, int axis);
+
+}  // namespace keras_litert::ops

@@ -1,0 +1,34 @@
+#include "ops/table.h"
+
+#include <map>
+
+namespace keras_litert::ops {
+namespace {
+
+const std::map<std::string_view, OpFunction>& Table() {
+  static const std::map<std::string_view, OpFunction> kTable = [] {
+    std::map<std::string_view, OpFunction> table;
+    for (std::span<const OpEntry> family :
+         {ActivationOps(), ConvolutionOps(), ElementwiseOps(), LinearOps(), NormalizationOps(),
+          PoolingOps(), ReductionOps(), ShapeOps()}) {
+      for (const OpEntry& entry : family) table.emplace(entry.name, entry.function);
+    }
+    return table;
+  }();
+  return kTable;
+}
+
+}  // namespace
+
+OpFunction FindOp(std::string_view name) {
+  const auto entry = Table().find(name);
+  return entry == Table().end() ? nullptr : entry->second;
+}
+
+std::vector<std::string_view> OpNames() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, function] : Table()) names.push_back(name);
+  return names;
+}
+
+}  // namespace keras_litert::ops

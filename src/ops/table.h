@@ -1,0 +1,36 @@
+// Keras operations by name: how a saved graph's operation nodes and the tracer reach the lowerings.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ops/argument.h"
+
+namespace keras_litert::ops {
+
+// Reads its arguments, emits operators, gives the result (a tensor or a structure). Errors go to the builder.
+using OpFunction = Argument (*)(Builder& b, Arguments& arguments);
+
+// `name` is the backend function: "numpy.add", "nn.conv", "image.resize". Arguments have the names and the order of
+// the public function of keras.ops, so the configs of operation nodes fit as they are.
+struct OpEntry {
+  std::string_view name;
+  OpFunction function;
+};
+
+// One table a family, in the family's file.
+std::span<const OpEntry> ActivationOps();
+std::span<const OpEntry> ConvolutionOps();
+std::span<const OpEntry> ElementwiseOps();
+std::span<const OpEntry> LinearOps();
+std::span<const OpEntry> NormalizationOps();
+std::span<const OpEntry> PoolingOps();
+std::span<const OpEntry> ReductionOps();
+std::span<const OpEntry> ShapeOps();
+
+// The lowering of `name`, or null.
+OpFunction FindOp(std::string_view name);
+std::vector<std::string_view> OpNames();
+
+}  // namespace keras_litert::ops
