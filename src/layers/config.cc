@@ -6,16 +6,16 @@
 
 namespace keras_litert::layers {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 namespace {
-const json kNull;
+const Json kNull;
 }  // namespace
 
-Config::Config(ir::Builder& b, const json& j)
+Config::Config(ir::Builder& b, const Json& j)
     : b_(&b), json_(&j), used_(std::make_shared<std::set<std::string, std::less<>>>()) {}
 
-const json* Config::Find(std::string_view key) {
+const Json* Config::Find(std::string_view key) {
   used_->emplace(key);
   if (!json_->is_object()) return nullptr;
   const auto entry = json_->find(key);
@@ -28,19 +28,19 @@ bool Config::Has(std::string_view key) const {
   return entry != json_->end() && !entry->is_null();
 }
 
-const json& Config::Raw(std::string_view key) {
-  const json* value = Find(key);
+const Json& Config::Raw(std::string_view key) {
+  const Json* value = Find(key);
   return value == nullptr ? kNull : *value;
 }
 
 void Config::WrongKind(std::string_view key, std::string_view expected) {
-  const std::string got = Has(key) ? json_->find(key)->dump(-1, ' ', false, json::error_handler_t::replace) : "nothing";
+  const std::string got = Has(key) ? json_->find(key)->dump(-1, ' ', false, Json::error_handler_t::replace) : "nothing";
   b_->Fail("config-1", fmt::format("config key '{}' must be {}, got {}", key, expected,
                                    got.substr(0, 120)));
 }
 
 int64_t Config::Int(std::string_view key) {
-  const json* value = Find(key);
+  const Json* value = Find(key);
   if (value != nullptr && value->is_number_integer()) return value->get<int64_t>();
   if (value != nullptr && value->is_number_float() &&
       value->get<double>() == static_cast<double>(static_cast<int64_t>(value->get<double>()))) {
@@ -60,7 +60,7 @@ std::optional<int64_t> Config::OptionalInt(std::string_view key) {
 }
 
 double Config::Float(std::string_view key) {
-  const json* value = Find(key);
+  const Json* value = Find(key);
   if (value != nullptr && value->is_number()) return value->get<double>();
   WrongKind(key, "a number");
   return 0;
@@ -76,7 +76,7 @@ std::optional<double> Config::OptionalFloat(std::string_view key) {
 }
 
 bool Config::Bool(std::string_view key, bool fallback) {
-  const json* value = Find(key);
+  const Json* value = Find(key);
   if (value == nullptr) return fallback;
   if (value->is_boolean()) return value->get<bool>();
   WrongKind(key, "a bool");
@@ -84,7 +84,7 @@ bool Config::Bool(std::string_view key, bool fallback) {
 }
 
 std::string Config::String(std::string_view key) {
-  const json* value = Find(key);
+  const Json* value = Find(key);
   if (value != nullptr && value->is_string()) return value->get<std::string>();
   WrongKind(key, "a string");
   return "";
@@ -100,14 +100,14 @@ std::optional<std::string> Config::OptionalString(std::string_view key) {
 }
 
 std::vector<int> Config::Ints(std::string_view key, int count) {
-  const json* value = Find(key);
+  const Json* value = Find(key);
   std::vector<int> ints;
   if (value != nullptr && value->is_number_integer() && count > 0) {
     return std::vector<int>(static_cast<size_t>(count), value->get<int>());
   }
   bool good = value != nullptr && value->is_array();
   if (good) {
-    for (const json& item : *value) {
+    for (const Json& item : *value) {
       good &= item.is_number_integer();
       ints.push_back(item.is_number_integer() ? item.get<int>() : 1);
     }
@@ -125,13 +125,13 @@ std::vector<int> Config::Ints(std::string_view key, const std::vector<int>& fall
 }
 
 namespace {
-bool FlattenNumbers(const json& j, std::vector<double>& out) {
+bool FlattenNumbers(const Json& j, std::vector<double>& out) {
   if (j.is_number()) {
     out.push_back(j.get<double>());
     return true;
   }
   if (!j.is_array()) return false;
-  for (const json& item : j) {
+  for (const Json& item : j) {
     if (!FlattenNumbers(item, out)) return false;
   }
   return true;
@@ -139,13 +139,13 @@ bool FlattenNumbers(const json& j, std::vector<double>& out) {
 }  // namespace
 
 std::vector<double> Config::Floats(std::string_view key) {
-  const json* value = Find(key);
+  const Json* value = Find(key);
   std::vector<double> numbers;
   if (value == nullptr || !FlattenNumbers(*value, numbers)) WrongKind(key, "numbers");
   return numbers;
 }
 
-void Config::Ignore(std::initializer_list<std::string_view> keys) {
+void Config::Ignore(std::span<const std::string_view> keys) {
   for (std::string_view key : keys) used_->emplace(key);
 }
 
@@ -155,7 +155,7 @@ void Config::ReportUnread() {
     if (used_->contains(key)) continue;
     b_->Fail("config-2",
              fmt::format("config key '{}' = {} is not known", key,
-                         value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 120)),
+                         value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 120)),
              "The file may come from a newer Keras than this compiler knows; please report it.");
   }
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +48,10 @@ class Config {
   std::vector<double> Floats(std::string_view key);
 
   // Marks keys that do not matter at inference.
-  void Ignore(std::initializer_list<std::string_view> keys);
+  void Ignore(std::initializer_list<std::string_view> keys) {
+    Ignore(std::span(keys.begin(), keys.size()));
+  }
+  void Ignore(std::span<const std::string_view> keys);
   // Reports every key that nobody marked.
   void ReportUnread();
 

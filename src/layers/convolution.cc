@@ -8,7 +8,7 @@
 namespace keras_litert::layers {
 namespace {
 
-constexpr std::initializer_list<std::string_view> kTrainingOnly = {
+constexpr std::string_view kTrainingOnly[] = {
     "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
     "kernel_constraint",  "bias_constraint",  "depthwise_initializer", "depthwise_regularizer",
     "depthwise_constraint", "pointwise_initializer", "pointwise_regularizer", "pointwise_constraint"};

@@ -23,8 +23,8 @@ using ops::Arguments;
 
 // Shared by all layers of one conversion.
 struct LoweringContext {
-  LoweringContext(Builder builder, const archive::Archive& archive)
-      : b(builder), archive(archive), weights(archive) {}
+  LoweringContext(Builder builder, const archive::Archive& source)
+      : b(builder), archive(source), weights(source) {}
 
   Builder b;
   const archive::Archive& archive;

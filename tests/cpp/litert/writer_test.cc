@@ -83,8 +83,8 @@ std::vector<float> Iota(size_t n) {
 TEST_F(WriterTest, DenseLayer) {
   const Dim batch = module_.symbols.NewInput("batch");
   Value x = Input("x", {batch, 4});
-  Value y = ir::FullyConnected(b_, x, b_.Constant(DType::kFloat32, {3, 4}, Iota(12)),
-                               b_.Constant(DType::kFloat32, {3}, Iota(3)), ir::Activation::RELU);
+  Value y = lrt::FullyConnected(b_, x, b_.Constant(DType::kFloat32, {3, 4}, Iota(12)),
+                               b_.Constant(DType::kFloat32, {3}, Iota(3)), lrt::Activation::RELU);
   Output("scores", y);
   module_.description = "a dense layer";
   const tflite::Model& model = Write({.metadata = {{"note", "hello"}}});
@@ -125,7 +125,7 @@ TEST_F(WriterTest, WeightsLieBehindTheTablesInBothForms) {
   Value w1 = b_.Constant(DType::kFloat32, {50, 40}, Iota(2000));
   Value w2 = b_.Constant(
       ir::Transposed(ir::MakeConstant<float>(DType::kFloat32, {50, 7}, Iota(350)), {1, 0}));
-  Output("y", ir::FullyConnected(b_, ir::FullyConnected(b_, x, w1, {}), w2, {}));
+  Output("y", lrt::FullyConnected(b_, lrt::FullyConnected(b_, x, w1, {}), w2, {}));
   std::vector<float> transposed;
   for (int i = 0; i < 7; ++i) {
     for (int j = 0; j < 50; ++j) transposed.push_back(static_cast<float>(j * 7 + i + 1));
@@ -154,9 +154,9 @@ TEST_F(WriterTest, WeightsLieBehindTheTablesInBothForms) {
 TEST_F(WriterTest, EqualConstantsShareABuffer) {
   Value x = Input("x", {1, 300});
   ir::ConstantPtr large = ir::MakeConstant<float>(DType::kFloat32, {300}, Iota(300));
-  Value y = ir::Add(b_, ir::Add(b_, x, b_.Constant(large)), b_.Constant(large));
-  y = ir::Add(b_, y, b_.Constant(DType::kFloat32, {2, 1}, Iota(2)));
-  y = ir::Add(b_, y, b_.Constant(DType::kFloat32, {1, 2, 1}, Iota(2)));  // same bytes, other shape
+  Value y = lrt::Add(b_, lrt::Add(b_, x, b_.Constant(large)), b_.Constant(large));
+  y = lrt::Add(b_, y, b_.Constant(DType::kFloat32, {2, 1}, Iota(2)));
+  y = lrt::Add(b_, y, b_.Constant(DType::kFloat32, {1, 2, 1}, Iota(2)));  // same bytes, other shape
   Output("y", y);
   const tflite::Model& model = Write();
   EXPECT_EQ(model.buffers()->size(), 3U);
@@ -168,7 +168,7 @@ TEST_F(WriterTest, OutputsThatNoOperatorComputesAreCopied) {
   const Dim time = module_.symbols.NewInput("time");
   Value x = Input("x", {batch, 4});
   Value z = Input("z", {batch, time, 2});
-  Value y = ir::Unary(b_, ir::BuiltinOperator::TANH, x);
+  Value y = lrt::Unary(b_, ir::BuiltinOperator::TANH, x);
   Output("y", y);
   Output("y_again", y);
   Output("x_again", x);
@@ -197,10 +197,10 @@ TEST_F(WriterTest, NamesAreUnique) {
   Value x = Input("x", {4});
   {
     ir::Builder::Scope scope(b_, "block");
-    x = ir::Unary(b_, ir::BuiltinOperator::TANH, x);
-    x = ir::Unary(b_, ir::BuiltinOperator::TANH, x);
+    x = lrt::Unary(b_, ir::BuiltinOperator::TANH, x);
+    x = lrt::Unary(b_, ir::BuiltinOperator::TANH, x);
     x.tensor()->name = "x";
-    x = ir::Unary(b_, ir::BuiltinOperator::TANH, x);
+    x = lrt::Unary(b_, ir::BuiltinOperator::TANH, x);
   }
   Output("x", x);
   const tflite::Model& model = Write();
@@ -211,7 +211,7 @@ TEST_F(WriterTest, NamesAreUnique) {
 }
 
 TEST_F(WriterTest, CastOptionsAreFilledIn) {
-  Output("y", ir::Cast(b_, Input("x", {4}, DType::kInt64), DType::kBool));
+  Output("y", lrt::Cast(b_, Input("x", {4}, DType::kInt64), DType::kBool));
   const auto* options =
       Write().subgraphs()->Get(0)->operators()->Get(0)->builtin_options_as_CastOptions();
   EXPECT_EQ(options->in_data_type(), tflite::TensorType::INT64);
@@ -219,7 +219,7 @@ TEST_F(WriterTest, CastOptionsAreFilledIn) {
 }
 
 TEST_F(WriterTest, CodesBeyond127HaveAPlaceholder) {
-  Output("y", ir::Gelu(b_, Input("x", {4}), true));
+  Output("y", lrt::Gelu(b_, Input("x", {4}), true));
   const tflite::OperatorCode& code = *Write().operator_codes()->Get(0);
   EXPECT_EQ(code.builtin_code(), ir::BuiltinOperator::GELU);
   EXPECT_EQ(code.deprecated_builtin_code(), 127);
@@ -227,7 +227,7 @@ TEST_F(WriterTest, CodesBeyond127HaveAPlaceholder) {
 
 TEST_F(WriterTest, SameModuleSameBytes) {
   Value x = Input("x", {1, 40});
-  Output("y", ir::FullyConnected(b_, x, b_.Constant(DType::kFloat32, {50, 40}, Iota(2000)), {}));
+  Output("y", lrt::FullyConnected(b_, x, b_.Constant(DType::kFloat32, {50, 40}, Iota(2000)), {}));
   Write();
   const std::string first = bytes_;
   Write();
@@ -239,7 +239,7 @@ TEST_F(WriterTest, NothingIsLeftWhenAConstantFails) {
   ir::ConstantPtr broken = ir::ReaderConstant({DType::kFloat32, {400}}, [](std::span<std::byte>) {
     return Status(keras_litert::Fail("weights", "read-1", "is truncated"));
   });
-  Output("y", ir::Add(b_, x, b_.Constant(broken)));
+  Output("y", lrt::Add(b_, x, b_.Constant(broken)));
   auto result = WriteFile(module_, directory_ / "model.tflite");
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().ToString(), HasSubstr("is truncated"));
@@ -247,7 +247,7 @@ TEST_F(WriterTest, NothingIsLeftWhenAConstantFails) {
 }
 
 TEST_F(WriterTest, TargetsThatCannotBeWrittenSaySo) {
-  Output("y", ir::Unary(b_, ir::BuiltinOperator::TANH, Input("x", {4})));
+  Output("y", lrt::Unary(b_, ir::BuiltinOperator::TANH, Input("x", {4})));
   auto missing = WriteFile(module_, directory_ / "no" / "model.tflite");
   ASSERT_FALSE(missing.has_value());
   EXPECT_THAT(missing.error().ToString(), HasSubstr("Create the output directory first"));
