@@ -15,7 +15,8 @@ Argument BatchNormalization(Layer& layer, Arguments& call) {
   Config& config = layer.config();
   config.Ignore({"momentum", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
                  "moving_variance_initializer", "beta_regularizer", "gamma_regularizer",
-                 "beta_constraint", "gamma_constraint", "synchronized", "renorm", "virtual_batch_size",
+                 "beta_constraint", "gamma_constraint", "synchronized", "renorm", "renorm_clipping",
+                 "renorm_momentum", "virtual_batch_size",
                  "fused", "adjustment", "mode"});
   // Keras 2 wrote a list of one axis.
   const nlohmann::json& raw = config.Raw("axis");
