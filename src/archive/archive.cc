@@ -20,6 +20,7 @@
 #include <system_error>
 #include <utility>
 
+#include "archive/hdf5_file.h"
 #include "archive/readers.h"
 #include "archive/zip.h"
 
@@ -33,21 +34,18 @@ Result<std::shared_ptr<const Archive>> Open(const std::filesystem::path& file) {
     return OpenKeras(std::move(folder));
   }
   KL_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> mapped, MappedFile::Open(file));
-  const std::span<const std::byte> bytes = mapped->bytes();
-  if (Hdf5File::LooksLikeHdf5(bytes)) {
-    return OpenWholeModelHdf5(ImageOfMapping(mapped, 0, bytes.size()), name);
-  }
-  const bool zip = ZipDirectory::LooksLikeZip(bytes);
-  auto container = OpenZip(mapped, name);
-  if (!container) {
-    if (zip) return std::unexpected(std::move(container).error());
-    if (Hdf5File::HasUserBlock(bytes)) {
-      return OpenWholeModelHdf5(ImageOfMapping(mapped, 0, bytes.size()), name);
-    }
-    return Fail(name, "archive-1", "is neither a zip (.keras) nor an HDF5 (.h5, .hdf5) file",
-                "Name a model that `model.save(\"model.keras\")` wrote.");
-  }
-  return OpenKeras(*std::move(container));
+  return OpenImage(ImageOfMapping(std::move(mapped)), name);
+}
+
+Result<std::shared_ptr<const Archive>> OpenImage(Image image, std::string name) {
+  if (Hdf5File::LooksLikeHdf5(image.bytes)) return OpenWholeModelHdf5(std::move(image), name);
+  auto container = OpenZip(image, name);
+  if (container) return OpenKeras(*std::move(container));
+  if (ZipDirectory::LooksLikeZip(image.bytes)) return std::unexpected(container.error());
+  if (Hdf5File::HasUserBlock(image.bytes)) return OpenWholeModelHdf5(std::move(image), name);
+  return Fail(std::move(name), "archive-1",
+              "is neither a zip (.keras) nor an HDF5 (.h5, .hdf5) file",
+              "Name a model that `model.save(\"model.keras\")` wrote.");
 }
 
 }  // namespace keras_litert::archive

@@ -19,8 +19,8 @@ std::string AsString(std::span<const std::byte> bytes) {
 
 class ZipContainer final : public Container {
  public:
-  ZipContainer(std::shared_ptr<const MappedFile> file, ZipDirectory directory, std::string name)
-      : file_(std::move(file)), directory_(std::move(directory)), name_(std::move(name)) {}
+  ZipContainer(Image image, ZipDirectory directory, std::string name)
+      : image_(std::move(image)), directory_(std::move(directory)), name_(std::move(name)) {}
 
   const std::string& name() const override { return name_; }
   bool Has(std::string_view path) const override { return directory_.Find(path) != nullptr; }
@@ -39,8 +39,7 @@ class ZipContainer final : public Container {
     KL_ASSIGN_OR_RETURN(const ZipEntry* entry, Find(path));
     if (entry->is_stored()) {  // its checksum is not verified: that would read all of it
       KL_ASSIGN_OR_RETURN(std::span<const std::byte> bytes, directory_.StoredBytes(path, *entry));
-      return ImageOfMapping(file_, static_cast<size_t>(bytes.data() - file_->bytes().data()),
-                            bytes.size());
+      return image_.Part(static_cast<size_t>(bytes.data() - image_.bytes.data()), bytes.size());
     }
     KL_ASSIGN_OR_RETURN(std::vector<std::byte> content,
                         directory_.ReadContent(path, *entry, kMaxUnpacked));
@@ -57,7 +56,7 @@ class ZipContainer final : public Container {
     return entry;
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  Image image_;
   ZipDirectory directory_;
   std::string name_;
 };
@@ -89,8 +88,7 @@ class FolderContainer final : public Container {
     }
     KL_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> file,
                         MappedFile::Open(folder_ / std::filesystem::path(path)));
-    const size_t size = file->bytes().size();
-    return ImageOfMapping(std::move(file), 0, size);
+    return ImageOfMapping(std::move(file));
   }
 
  private:
@@ -101,17 +99,15 @@ class FolderContainer final : public Container {
 
 }  // namespace
 
-Image ImageOfMapping(std::shared_ptr<const MappedFile> file, size_t offset, size_t size) {
-  const std::span<const std::byte> bytes = file->bytes().subspan(offset, size);
+Image ImageOfMapping(std::shared_ptr<const MappedFile> file) {
+  const std::span<const std::byte> bytes = file->bytes();
   const MappedFile* raw = file.get();
-  return Image{bytes, std::move(file),
-               [raw, offset](size_t at, size_t n) { raw->Release(offset + at, n); }};
+  return Image{bytes, std::move(file), [raw](size_t at, size_t n) { raw->Release(at, n); }};
 }
 
-Result<std::shared_ptr<const Container>> OpenZip(std::shared_ptr<const MappedFile> file,
-                                                 std::string name) {
-  KL_ASSIGN_OR_RETURN(ZipDirectory directory, ZipDirectory::Read(file->bytes(), name));
-  return std::make_shared<ZipContainer>(std::move(file), std::move(directory), std::move(name));
+Result<std::shared_ptr<const Container>> OpenZip(Image image, std::string name) {
+  KL_ASSIGN_OR_RETURN(ZipDirectory directory, ZipDirectory::Read(image.bytes, name));
+  return std::make_shared<ZipContainer>(std::move(image), std::move(directory), std::move(name));
 }
 
 Result<std::shared_ptr<const Container>> OpenFolder(const std::filesystem::path& folder,

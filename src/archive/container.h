@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "archive/hdf5_file.h"
+#include "archive/image.h"
 #include "util/platform.h"
 #include "util/result.h"
 
@@ -30,12 +30,9 @@ class Container {
   virtual Result<Image> OpenImage(std::string_view path) const = 0;
 };
 
-// The part of a mapped file that [offset, offset + size) is, as an image that keeps the mapping
-// alive.
-Image ImageOfMapping(std::shared_ptr<const MappedFile> file, size_t offset, size_t size);
+Image ImageOfMapping(std::shared_ptr<const MappedFile> file);
 
-Result<std::shared_ptr<const Container>> OpenZip(std::shared_ptr<const MappedFile> file,
-                                                 std::string name);
+Result<std::shared_ptr<const Container>> OpenZip(Image image, std::string name);
 Result<std::shared_ptr<const Container>> OpenFolder(const std::filesystem::path& folder,
                                                     std::string name);
 

@@ -366,19 +366,14 @@ Result<Hdf5File> Hdf5File::Read(Image image, std::string name,
     return Fail(std::move(name), "archive-6", "has an HDF5 superblock that cannot be read",
                 kSaveAgain);
   }
-  const auto base = static_cast<size_t>(superblock->base);
-  image.bytes = image.bytes.subspan(base);
-  if (image.release && base > 0) {
-    image.release = [drop = std::move(image.release), base](size_t offset, size_t size) {
-      drop(base + offset, size);
-    };
-  }
-  if (superblock->end > image.bytes.size()) {
+  if (superblock->end > image.bytes.size()) {  // counts from the start, user block included
     return Fail(std::move(name), "archive-7",
                 "the HDF5 file is truncated: it has " + std::to_string(image.bytes.size()) +
                     " of " + std::to_string(superblock->end) + " bytes",
                 "Copy or download the file again, or save the model again.");
   }
+  const auto base = static_cast<size_t>(superblock->base);
+  image = image.Part(base, image.bytes.size() - base);
   Hdf5File file(std::move(image), std::move(name));
   KL_RETURN_IF_ERROR(Reader(file.image_, file.name_, skip, file.contents_).Run(superblock->root));
   return file;

@@ -17,19 +17,11 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/image.h"
 #include "ir/constant.h"
 #include "util/result.h"
 
 namespace keras_litert::archive {
-
-// The bytes of a file, and who keeps them alive.
-struct Image {
-  std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner;  // keeps `bytes` alive
-  // Drops the cached pages of [offset, offset + size) of `bytes`; empty where there are none to
-  // drop.
-  std::function<void(size_t offset, size_t size)> release;
-};
 
 // The strings of an attribute.
 using Strings = std::vector<std::string>;

@@ -26,7 +26,7 @@ inline constexpr size_t kMaxRank = 32;  // HDF5's own limit
 struct Superblock {
   uint64_t base = 0;  // where addresses count from, in the file
   uint64_t root = 0;  // address of the root group's header
-  uint64_t end = 0;   // of the file, as an address
+  uint64_t end = 0;   // of the HDF5 file, in the file
 };
 
 // Looks for the superblock at 0, 512, 1024, 2048 … (a user block may precede it); nothing where

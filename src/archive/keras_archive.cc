@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "archive/hdf5_file.h"
 #include "archive/readers.h"
 
 namespace keras_litert::archive {

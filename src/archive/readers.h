@@ -1,4 +1,4 @@
-// The two kinds of archives; Open() in archive.cc chooses.
+// The two kinds of archives, and the choice between them.
 #pragma once
 
 #include <memory>
@@ -6,7 +6,7 @@
 
 #include "archive/archive.h"
 #include "archive/container.h"
-#include "archive/hdf5_file.h"
+#include "archive/image.h"
 
 namespace keras_litert::archive {
 
@@ -16,5 +16,8 @@ Result<std::shared_ptr<const Archive>> OpenKeras(std::shared_ptr<const Container
 
 // A whole model in one HDF5 file. `name` is for errors.
 Result<std::shared_ptr<const Archive>> OpenWholeModelHdf5(Image image, std::string name);
+
+// Either of them, whose bytes are in memory.
+Result<std::shared_ptr<const Archive>> OpenImage(Image image, std::string name);
 
 }  // namespace keras_litert::archive

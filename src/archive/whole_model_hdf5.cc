@@ -1,6 +1,7 @@
 #include <iterator>
 #include <utility>
 
+#include "archive/hdf5_file.h"
 #include "archive/readers.h"
 
 namespace keras_litert::archive {
