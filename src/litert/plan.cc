@@ -1,6 +1,7 @@
 #include "litert/plan.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
@@ -35,19 +36,17 @@ class NameTable {
   std::unordered_map<std::string, int> next_;
 };
 
-// Operators whose kernels take the absence of trailing inputs by their number, not by an index of
+// Operators whose kernels take the absence of a bias by the number of inputs, not by an index of
 // -1.
-bool DropsTrailingAbsentInputs(BuiltinOperator code) {
-  switch (code) {
-    case BuiltinOperator::CONV_2D:
-    case BuiltinOperator::DEPTHWISE_CONV_2D:
-    case BuiltinOperator::TRANSPOSE_CONV:
-    case BuiltinOperator::CONV_3D:
-    case BuiltinOperator::CONV_3D_TRANSPOSE:
-      return true;
-    default:
-      return false;
-  }
+bool DropsAbsentBias(BuiltinOperator code) {
+  return code == BuiltinOperator::TRANSPOSE_CONV || code == BuiltinOperator::CONV_3D ||
+         code == BuiltinOperator::CONV_3D_TRANSPOSE;
+}
+
+// Operators whose kernels read a bias that is not there: CONV_2D refuses to be prepared,
+// DEPTHWISE_CONV_2D crashes.
+bool NeedsBias(BuiltinOperator code) {
+  return code == BuiltinOperator::CONV_2D || code == BuiltinOperator::DEPTHWISE_CONV_2D;
 }
 
 class Planner {
@@ -178,14 +177,30 @@ class Planner {
     return static_cast<uint32_t>(found - plan_.codes.begin());
   }
 
+  // CONV_2D(x, w)   ⇒   CONV_2D(x, w, zeros [out channels])
+  // Null where activations are quantized: a bias needs a scale then, which is the quantizer's to
+  // give.
+  const Tensor* ZeroBias(const Operator& op) {
+    const ir::TensorType& type = op.output()->type;
+    const ir::Dim channels = type.shape[3];
+    if (op.output()->quantization != nullptr || !channels.is_static()) return nullptr;
+    Tensor& bias = own_tensors_.emplace_back();
+    bias.type = {type.dtype, {channels}};
+    bias.constant = ir::OwnedConstant(
+        bias.type,
+        std::vector<std::byte>(static_cast<size_t>(channels.value()) * ir::SizeOf(type.dtype)));
+    return &bias;
+  }
+
   Status AddOperator(Scope& scope, const Operator& op) {
     PlannedOperator planned;
     std::vector<Tensor*> inputs = op.inputs;
-    if (DropsTrailingAbsentInputs(op.code)) {
-      while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
-    }
+    if (DropsAbsentBias(op.code) && inputs.back() == nullptr) inputs.pop_back();
+    if (NeedsBias(op.code)) inputs.resize(3);
     planned.code = CodeIndex(op.code, OperatorVersion(op));
-    for (const Tensor* input : inputs) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor* input = inputs[i];
+      if (input == nullptr && NeedsBias(op.code)) input = ZeroBias(op);
       if (input == nullptr) {
         planned.inputs.push_back(-1);
         continue;
@@ -266,14 +281,11 @@ class Planner {
     if (shape.NumDynamic() <= 1) {
       for (ir::Dim dim : shape)
         options.new_shape.push_back(static_cast<int32_t>(dim.value_or_minus_one()));
-      const Tensor sizes{
-          .type = {DType::kInt32, {static_cast<int64_t>(shape.rank())}},
-          .name = {},
-          .constant = ir::MakeConstant<int32_t>(DType::kInt32, {static_cast<int64_t>(shape.rank())},
-                                                options.new_shape)};
-      copies_.push_back(sizes.constant);  // its address is a key of buffer_of_
+      Tensor& sizes = own_tensors_.emplace_back();
+      sizes.type = {DType::kInt32, {static_cast<int64_t>(shape.rank())}};
+      sizes.constant =
+          ir::MakeConstant<int32_t>(DType::kInt32, sizes.type.shape, options.new_shape);
       KL_ASSIGN_OR_RETURN(target, ConstantIndex(scope, &sizes, name + "/shape"));
-      scope.index.erase(&sizes);
     } else {
       PlannedOperator measure;
       measure.code = CodeIndex(BuiltinOperator::SHAPE, 1);
@@ -306,7 +318,7 @@ class Planner {
   std::vector<std::string> output_names_;
   std::unordered_map<const ir::Constant*, uint32_t> buffer_of_;
   std::unordered_map<std::string, uint32_t> small_;  // bytes → buffer
-  std::vector<ir::ConstantPtr> copies_;
+  std::deque<Tensor> own_tensors_;                   // that the module does not have
 };
 
 }  // namespace
