@@ -282,10 +282,10 @@ class Reader {
     const bool swap = dataset.element.size > 1 &&
                       dataset.element.big_endian != (std::endian::native == std::endian::big);
     if (!swap && dataset.element.kind == Datatype::Kind::kNumber) {
-      std::function<void()> release;
+      std::function<void(size_t, size_t)> release;
       if (image_.release) {
         const auto offset = static_cast<size_t>(data.data() - image_.bytes.data());
-        release = [drop = image_.release, offset, size = data.size()] { drop(offset, size); };
+        release = [drop = image_.release, offset](size_t at, size_t n) { drop(offset + at, n); };
       }
       return ir::ViewConstant(dataset.type, data, image_.owner, std::move(release));
     }

@@ -1,7 +1,6 @@
 #include "ir/constant.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "ir/element.h"
 
@@ -33,22 +32,23 @@ class BytesConstant final : public Constant {
 class View final : public Constant {
  public:
   View(TensorType type, std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-       std::function<void()> release)
+       std::function<void(size_t, size_t)> release)
       : Constant(std::move(type)),
         bytes_(bytes),
         owner_(std::move(owner)),
         release_(std::move(release)) {}
   std::optional<std::span<const std::byte>> bytes() const override { return bytes_; }
   Status Evaluate(std::span<std::byte> out) const override { return CopyInto(bytes_, out); }
-  void Release() const override {
-    if (release_) release_();
+  void Release() const override { ReleaseRange(0, byte_size()); }
+  void ReleaseRange(size_t offset, size_t size) const override {
+    if (release_) release_(offset, size);
   }
   std::string Describe() const override { return "view"; }
 
  private:
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> owner_;
-  std::function<void()> release_;
+  std::function<void(size_t, size_t)> release_;
 };
 
 class Reader final : public Constant {
@@ -100,109 +100,6 @@ class Computed final : public Constant {
   ComputeFn compute_;
 };
 
-// Copies an array of `size`-byte elements with its axes permuted: adjacent axes that stay adjacent are merged
-// first, then the innermost two loops run in blocks so that both sides use whole cache lines.
-template <size_t kSize>
-void TransposeElements(const std::byte* from, std::byte* to, const std::vector<int64_t>& sizes,
-                       const std::vector<int>& permutation) {
-  // 1. Merge axes that travel together, drop axes of size 1.
-  std::vector<int64_t> in_sizes;
-  std::vector<int> group_of(sizes.size(), -1);
-  std::vector<int> order;  // groups in output order
-  std::vector<int> inverse(sizes.size());
-  for (size_t i = 0; i < permutation.size(); ++i) inverse[permutation[i]] = static_cast<int>(i);
-  for (size_t axis = 0; axis < sizes.size(); ++axis) {
-    const bool joins = axis > 0 && inverse[axis] == inverse[axis - 1] + 1;
-    if (joins) {
-      in_sizes.back() *= sizes[axis];
-    } else {
-      in_sizes.push_back(sizes[axis]);
-    }
-    group_of[axis] = static_cast<int>(in_sizes.size()) - 1;
-  }
-  for (int axis : permutation) {
-    if (order.empty() || order.back() != group_of[axis]) order.push_back(group_of[axis]);
-  }
-  const int rank = static_cast<int>(in_sizes.size());
-  std::vector<int64_t> in_strides(rank, 1);
-  for (int i = rank - 2; i >= 0; --i) in_strides[i] = in_strides[i + 1] * in_sizes[i + 1];
-  std::vector<int64_t> out_sizes(rank);
-  std::vector<int64_t> strides(rank);  // input stride of each output axis
-  for (int i = 0; i < rank; ++i) {
-    out_sizes[i] = in_sizes[order[i]];
-    strides[i] = in_strides[order[i]];
-  }
-  std::vector<int64_t> out_strides(rank, 1);
-  for (int i = rank - 2; i >= 0; --i) out_strides[i] = out_strides[i + 1] * out_sizes[i + 1];
-  const int64_t total = std::accumulate(out_sizes.begin(), out_sizes.end(), int64_t{1},
-                                        [](int64_t a, int64_t b) { return a * b; });
-  if (total == 0) return;
-  if (rank == 1) {
-    std::memcpy(to, from, static_cast<size_t>(total) * kSize);
-    return;
-  }
-  // 2. Walk the output; blocks over its last axis and over the axis that is contiguous in the input.
-  int contiguous = rank - 1;
-  for (int i = 0; i < rank; ++i) {
-    if (strides[i] == 1) contiguous = i;
-  }
-  const int last = rank - 1;
-  if (contiguous == last) {  // rows are copied whole
-    const auto row = static_cast<size_t>(out_sizes[last]) * kSize;
-    std::vector<int64_t> index(rank, 0);
-    int64_t offset = 0;
-    for (int64_t written = 0; written < total; written += out_sizes[last]) {
-      std::memcpy(to + static_cast<size_t>(written) * kSize,
-                  from + static_cast<size_t>(offset) * kSize, row);
-      for (int i = last - 1; i >= 0; --i) {
-        offset += strides[i];
-        if (++index[i] < out_sizes[i]) break;
-        offset -= strides[i] * out_sizes[i];
-        index[i] = 0;
-      }
-    }
-    return;
-  }
-  std::vector<int> outer;
-  for (int i = 0; i < last; ++i) {
-    if (i != contiguous) outer.push_back(i);
-  }
-  constexpr int64_t kBlock = 32;
-  std::vector<int64_t> index(outer.size(), 0);
-  int64_t in_base = 0;
-  int64_t out_base = 0;
-  const int64_t rows = out_sizes[contiguous];
-  const int64_t columns = out_sizes[last];
-  for (;;) {
-    for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-      const int64_t r1 = std::min(rows, r0 + kBlock);
-      for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
-        const int64_t c1 = std::min(columns, c0 + kBlock);
-        for (int64_t r = r0; r < r1; ++r) {
-          std::byte* target =
-              to + static_cast<size_t>(out_base + r * out_strides[contiguous]) * kSize;
-          const std::byte* source = from + static_cast<size_t>(in_base + r) * kSize;
-          for (int64_t c = c0; c < c1; ++c) {
-            std::memcpy(target + static_cast<size_t>(c) * kSize,
-                        source + static_cast<size_t>(c * strides[last]) * kSize, kSize);
-          }
-        }
-      }
-    }
-    int i = static_cast<int>(outer.size()) - 1;
-    for (; i >= 0; --i) {
-      const int axis = outer[i];
-      in_base += strides[axis];
-      out_base += out_strides[axis];
-      if (++index[i] < out_sizes[axis]) break;
-      in_base -= strides[axis] * out_sizes[axis];
-      out_base -= out_strides[axis] * out_sizes[axis];
-      index[i] = 0;
-    }
-    if (i < 0) return;
-  }
-}
-
 }  // namespace
 
 Constant::Constant(TensorType type)
@@ -220,17 +117,42 @@ Status Constant::EvaluateRange(size_t offset, std::span<std::byte> out) const {
   return {};
 }
 
+size_t Constant::NumTiles(size_t tile_bytes) const {
+  return CanEvaluateRange() ? std::max<size_t>(1, (byte_size_ + tile_bytes - 1) / tile_bytes) : 1;
+}
+
+Status Constant::EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const {
+  const bool whole = !CanEvaluateRange();
+  const size_t offset = whole ? 0 : tile * tile_bytes;
+  const size_t size = whole ? byte_size_ : std::min(tile_bytes, byte_size_ - offset);
+  if (auto all = bytes()) return sink(offset, all->subspan(offset, size));
+  const auto scratch = std::make_unique_for_overwrite<std::byte[]>(size);
+  const std::span<std::byte> out(scratch.get(), size);
+  KL_RETURN_IF_ERROR(whole ? Evaluate(out) : EvaluateRange(offset, out));
+  return sink(offset, out);
+}
+
+Result<ConstantPtr> Constant::StageInputs() const {
+  if (CanEvaluateRange()) return nullptr;
+  KL_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, EvaluateBytes(*this));
+  return OwnedConstant(type_, std::move(bytes));
+}
+
+void Constant::ReleaseRange(size_t, size_t) const {
+  Release();
+}
+
 ConstantPtr OwnedConstant(TensorType type, std::vector<std::byte> bytes) {
   return std::make_shared<BytesConstant>(std::move(type), std::move(bytes));
 }
 
 ConstantPtr ViewConstant(TensorType type, std::span<const std::byte> bytes,
-                         std::shared_ptr<const void> owner, std::function<void()> release) {
+                         std::shared_ptr<const void> owner,
+                         std::function<void(size_t, size_t)> release) {
   return std::make_shared<View>(std::move(type), bytes, std::move(owner), std::move(release));
 }
 
-ConstantPtr ReaderConstant(TensorType type,
-                           std::function<Status(std::span<std::byte>)> reader) {
+ConstantPtr ReaderConstant(TensorType type, std::function<Status(std::span<std::byte>)> reader) {
   return std::make_shared<Reader>(std::move(type), std::move(reader));
 }
 
@@ -240,106 +162,24 @@ ConstantPtr ComputedConstant(std::string name, TensorType type, std::vector<Cons
                                     std::move(compute));
 }
 
-ConstantPtr Transposed(const ConstantPtr& x, const std::vector<int>& permutation) {
-  Shape shape;
-  std::vector<int64_t> sizes;
-  bool identity = true;
-  for (size_t i = 0; i < permutation.size(); ++i) {
-    shape.Append(x->type().shape[permutation[i]]);
-    sizes.push_back(x->type().shape[static_cast<int>(i)].value());
-    identity &= permutation[i] == static_cast<int>(i);
-  }
-  if (identity) return x;
-  const DType dtype = x->type().dtype;
-  return ComputedConstant(
-      "transpose", TensorType{dtype, shape}, {x},
-      [=](std::span<const std::span<const std::byte>> in, std::span<std::byte> out) -> Status {
-        switch (SizeOf(dtype)) {
-          case 1: TransposeElements<1>(in[0].data(), out.data(), sizes, permutation); break;
-          case 2: TransposeElements<2>(in[0].data(), out.data(), sizes, permutation); break;
-          case 4: TransposeElements<4>(in[0].data(), out.data(), sizes, permutation); break;
-          default: TransposeElements<8>(in[0].data(), out.data(), sizes, permutation); break;
-        }
-        return {};
-      });
-}
-
-namespace {
-
-// The same bytes under another shape; stays as lazy as its source.
-class ReshapedConstant final : public Constant {
- public:
-  ReshapedConstant(ConstantPtr source, Shape shape)
-      : Constant(TensorType{source->type().dtype, std::move(shape)}), source_(std::move(source)) {}
-  std::optional<std::span<const std::byte>> bytes() const override { return source_->bytes(); }
-  Status Evaluate(std::span<std::byte> out) const override { return source_->Evaluate(out); }
-  Status EvaluateRange(size_t offset, std::span<std::byte> out) const override {
-    return source_->EvaluateRange(offset, out);
-  }
-  bool CanEvaluateRange() const override { return source_->CanEvaluateRange(); }
-  void Release() const override { source_->Release(); }
-  std::string Describe() const override { return source_->Describe(); }
-
- private:
-  ConstantPtr source_;
-};
-
-}  // namespace
-
-ConstantPtr Reshaped(const ConstantPtr& x, const Shape& shape) {
-  if (x->type().shape == shape) return x;
-  return std::make_shared<ReshapedConstant>(x, shape);
-}
-
-ConstantPtr Casted(const ConstantPtr& x, DType dtype) {
-  const DType from = x->type().dtype;
-  if (from == dtype) return x;
-  const auto n = static_cast<size_t>(x->num_elements());
-  return ComputedConstant(
-      "cast", TensorType{dtype, x->type().shape}, {x},
-      [=](std::span<const std::span<const std::byte>> in, std::span<std::byte> out) -> Status {
-        DispatchElement(from, [&]<typename From>(From) {
-          DispatchElement(dtype, [&]<typename To>(To) {
-            for (size_t i = 0; i < n; ++i) {
-              From value;
-              std::memcpy(&value, in[0].data() + i * sizeof(From), sizeof(From));
-              const To converted = ConvertElement<To>(value);
-              std::memcpy(out.data() + i * sizeof(To), &converted, sizeof(To));
-            }
-          });
-        });
-        return {};
-      });
-}
-
-ConstantPtr ScaledAlong(const ConstantPtr& x, int axis, std::vector<float> scale) {
-  int64_t inner = 1;
-  for (int i = axis + 1; i < x->type().shape.rank(); ++i) inner *= x->type().shape[i].value();
-  return ComputedConstant(
-      "scale", x->type(), {x},
-      [inner, scale = std::move(scale)](std::span<const std::span<const std::byte>> in,
-                                        std::span<std::byte> out) -> Status {
-        const size_t n = out.size() / sizeof(float);
-        const auto channels = scale.size();
-        size_t i = 0;
-        while (i < n) {
-          for (size_t c = 0; c < channels; ++c) {
-            for (int64_t k = 0; k < inner; ++k, ++i) {
-              float value;
-              std::memcpy(&value, in[0].data() + i * sizeof(float), sizeof(float));
-              value *= scale[c];
-              std::memcpy(out.data() + i * sizeof(float), &value, sizeof(float));
-            }
-          }
-        }
-        return {};
-      });
-}
-
 Result<std::vector<std::byte>> EvaluateBytes(const Constant& x) {
   std::vector<std::byte> bytes(x.byte_size());
   KL_RETURN_IF_ERROR(x.Evaluate(bytes));
   return bytes;
+}
+
+Result<ConstantPtr> Stage(const ConstantPtr& x) {
+  KL_ASSIGN_OR_RETURN(ConstantPtr staged, x->StageInputs());
+  return staged != nullptr ? staged : x;
+}
+
+Status VisitBytes(const ConstantPtr& x, const Constant::Sink& sink) {
+  constexpr size_t kTileBytes = size_t{4} << 20;
+  KL_ASSIGN_OR_RETURN(const ConstantPtr staged, Stage(x));
+  for (size_t i = 0; i < staged->NumTiles(kTileBytes); ++i) {
+    KL_RETURN_IF_ERROR(staged->EvaluateTile(i, kTileBytes, sink));
+  }
+  return {};
 }
 
 template <typename T>
@@ -355,8 +195,9 @@ Result<std::vector<T>> EvaluateAs(const ConstantPtr& x) {
     }
   });
   if (!numeric) {
-    return Fail("", "constant-2", "a constant of dtype " + std::string(Name(x->type().dtype)) +
-                                      " is read as numbers");
+    return Fail(
+        "", "constant-2",
+        "a constant of dtype " + std::string(Name(x->type().dtype)) + " is read as numbers");
   }
   return values;
 }

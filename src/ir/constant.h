@@ -1,9 +1,9 @@
 // Lazy constants.
 //
-// A constant is a tensor known at conversion time. Most are weights that stay where they are (a view of the mapped
-// archive, a borrowed array) until the writer asks for them, one at a time, so that the peak memory of a
-// conversion is a few tensors and not the model. Transforms (transpose, cast, scale …) wrap a constant and are
-// evaluated with it.
+// A constant is a tensor known at conversion time. Most are weights that stay where they are (a
+// view of the mapped archive, a borrowed array) until the writer asks for them, one at a time, so
+// that the peak memory of a conversion is a few tensors and not the model. Transforms (transpose,
+// cast, scale …) wrap a constant and are evaluated with it.
 //
 // Constants are immutable and shared; they may be evaluated from several threads at once.
 #pragma once
@@ -37,12 +37,28 @@ class Constant {
   virtual std::optional<std::span<const std::byte>> bytes() const { return std::nullopt; }
   // Writes all bytes. REQUIRES: out.size() == byte_size().
   virtual Status Evaluate(std::span<std::byte> out) const = 0;
-  // Writes the bytes [offset, offset + out.size()). The default evaluates everything; constants that can do
-  // better override it. CanEvaluateRange() says whether this one does.
+  // Writes the bytes [offset, offset + out.size()), both multiples of the element's size. The
+  // default evaluates everything; constants that can do better override it. CanEvaluateRange() says
+  // whether this one does.
   virtual Status EvaluateRange(size_t offset, std::span<std::byte> out) const;
-  virtual bool CanEvaluateRange() const { return false; }
-  // Tells a mapped source that its pages may be dropped; used by the writer behind its own progress.
+  virtual bool CanEvaluateRange() const { return bytes().has_value(); }
+
+  // The constant in tiles of about `tile_bytes`, each evaluated by itself, in any order and from
+  // several threads. A tile needs a few times its size in memory. Its bytes go to `sink` in one or
+  // more runs; a transposed matrix gives many runs a tile, because it is read where its source lies
+  // close together. Where CanEvaluateRange() is false there is one tile, and it needs the whole
+  // constant's size: see Stage().
+  using Sink = std::function<Status(size_t offset, std::span<const std::byte> bytes)>;
+  virtual size_t NumTiles(size_t tile_bytes) const;
+  virtual Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const;
+  // This constant with what cannot be evaluated by range evaluated now; null: it needs nothing.
+  virtual Result<ConstantPtr> StageInputs() const;
+
+  // Tells a mapped source that its pages may be dropped; used by the writer behind its own
+  // progress.
   virtual void Release() const {}
+  // As Release(), for the bytes [offset, offset + size) of this constant. By default for all.
+  virtual void ReleaseRange(size_t offset, size_t size) const;
   // How far the constant is from its source, for printing: "view", "transpose(view)".
   virtual std::string Describe() const = 0;
 
@@ -57,18 +73,29 @@ class Constant {
 
 // A constant that owns its bytes. REQUIRES: bytes.size() fits `type`.
 ConstantPtr OwnedConstant(TensorType type, std::vector<std::byte> bytes);
-// A view of bytes that `owner` keeps alive. `release` (may be empty) drops cached pages of the view.
+// A view of bytes that `owner` keeps alive. `release` (may be empty) drops cached pages of a part
+// of the view.
 ConstantPtr ViewConstant(TensorType type, std::span<const std::byte> bytes,
-                         std::shared_ptr<const void> owner, std::function<void()> release = {});
+                         std::shared_ptr<const void> owner,
+                         std::function<void(size_t offset, size_t size)> release = {});
 // Bytes that a function produces on demand (a compressed dataset, …).
-ConstantPtr ReaderConstant(TensorType type,
-                           std::function<Status(std::span<std::byte>)> reader);
+ConstantPtr ReaderConstant(TensorType type, std::function<Status(std::span<std::byte>)> reader);
 
-// The general transform: `compute` gets the inputs' bytes, in order, and fills the output. `name` is for printing.
+// The general transform: `compute` gets the inputs' bytes, in order, and fills the output. `name`
+// is for printing.
 using ComputeFn =
     std::function<Status(std::span<const std::span<const std::byte>>, std::span<std::byte>)>;
 ConstantPtr ComputedConstant(std::string name, TensorType type, std::vector<ConstantPtr> inputs,
                              ComputeFn compute);
+
+// A transform that computes each element from the same element of `x`: y[i] = f(x[i], i). It is
+// evaluated in tiles where `x` is. `compute` gets `count` elements of both, the first of which is
+// element `first` in row-major order.
+using ElementwiseFn =
+    std::function<void(size_t first, size_t count, const std::byte* in, std::byte* out)>;
+// REQUIRES: type.shape is x's shape.
+ConstantPtr ElementwiseConstant(std::string name, TensorType type, ConstantPtr x,
+                                ElementwiseFn compute);
 
 // Transforms that rewrites use.
 // Axis i of the result is axis permutation[i] of `x`. REQUIRES: a permutation of x's axes.
@@ -82,6 +109,11 @@ ConstantPtr ScaledAlong(const ConstantPtr& x, int axis, std::vector<float> scale
 
 // All bytes, evaluated now.
 Result<std::vector<std::byte>> EvaluateBytes(const Constant& x);
+// `x` itself where it can be evaluated by range; else an equal constant that can, which holds what
+// had to be evaluated for it.
+Result<ConstantPtr> Stage(const ConstantPtr& x);
+// Calls `sink` with every byte, some MB at a time: for reductions over constants that may be large.
+Status VisitBytes(const ConstantPtr& x, const Constant::Sink& sink);
 
 // The elements, converted to T (double, float, int64_t, int32_t, bool). For small constants.
 template <typename T>

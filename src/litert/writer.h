@@ -15,7 +15,7 @@ namespace keras_litert::litert {
 struct WriteOptions {
   // Extra metadata entries (name → bytes).
   std::map<std::string, std::string> metadata;
-  // Called as bytes are written; may be empty.
+  // Called on the caller's thread as bytes are written; may be empty.
   std::function<void(int64_t written, int64_t total)> progress;
   // Files of this size and more keep weights outside of the FlatBuffer, whose offsets reach no
   // further than 2 GB. Smaller files are readable by every runtime; tests lower the limit.

@@ -1,0 +1,326 @@
+// Transforms of lazy constants that are evaluated in tiles, and how they combine:
+//
+//   transpose(transpose(x, p), q)   ⇒   transpose(x, p∘q)
+//   transpose(cast(x))              ⇒   cast(transpose(x))
+//   transpose(scale(x, axis))       ⇒   scale(transpose(x), axis')
+//
+// so that a transposition lies right above its source, and reads it where it lies.
+#include <algorithm>
+
+#include "ir/constant.h"
+#include "ir/element.h"
+#include "ir/transposition.h"
+
+namespace keras_litert::ir {
+namespace {
+
+class TransposedConstant final : public Constant {
+ public:
+  TransposedConstant(ConstantPtr source, const std::vector<int>& permutation, TensorType type)
+      : Constant(std::move(type)),
+        source_(std::move(source)),
+        permutation_(permutation),
+        copy_(Sizes(*source_), permutation, element_size()) {}
+
+  const ConstantPtr& source() const { return source_; }
+  const std::vector<int>& permutation() const { return permutation_; }
+
+  Status Evaluate(std::span<std::byte> out) const override { return Copy(copy_.All(), out.data()); }
+  bool CanEvaluateRange() const override { return source_->bytes().has_value(); }
+  Status EvaluateRange(size_t offset, std::span<std::byte> out) const override {
+    if (!CanEvaluateRange()) return Constant::EvaluateRange(offset, out);
+    std::byte* to = out.data();
+    for (const Transposition::Box& box : copy_.Boxes(Elements(offset), Elements(out.size()))) {
+      copy_.Copy(box, source_->bytes()->data(), to);
+      to += copy_.NumElements(box) * static_cast<int64_t>(element_size());
+    }
+    return {};
+  }
+  size_t NumTiles(size_t tile_bytes) const override {
+    if (!CanEvaluateRange() || num_elements() == 0) return 1;
+    return copy_.NumTiles(Elements(tile_bytes));
+  }
+  Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const override {
+    if (!CanEvaluateRange() || num_elements() == 0) {
+      return Constant::EvaluateTile(tile, tile_bytes, sink);
+    }
+    const Transposition::Box box = copy_.Tile(tile, Elements(tile_bytes));
+    const size_t size = static_cast<size_t>(copy_.NumElements(box)) * element_size();
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(size);
+    copy_.Copy(box, source_->bytes()->data(), scratch.get());
+    const Transposition::Span read = copy_.SourceSpan(box);
+    if (read.end - read.begin <= 2 * copy_.NumElements(box)) {
+      source_->ReleaseRange(static_cast<size_t>(read.begin) * element_size(),
+                            static_cast<size_t>(read.end - read.begin) * element_size());
+    }
+    Status status;
+    copy_.ForEachRun(box, [&](int64_t offset, int64_t from, int64_t count) {
+      status = sink(static_cast<size_t>(offset) * element_size(),
+                    {scratch.get() + static_cast<size_t>(from) * element_size(),
+                     static_cast<size_t>(count) * element_size()});
+      return status.has_value();
+    });
+    return status;
+  }
+  Result<ConstantPtr> StageInputs() const override {
+    if (CanEvaluateRange()) return nullptr;
+    KL_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, EvaluateBytes(*source_));
+    return Transposed(OwnedConstant(source_->type(), std::move(bytes)), permutation_);
+  }
+  void Release() const override { source_->Release(); }
+  std::string Describe() const override { return "transpose(" + source_->Describe() + ")"; }
+
+ private:
+  static std::vector<int64_t> Sizes(const Constant& x) {
+    std::vector<int64_t> sizes;
+    for (Dim dim : x.type().shape) sizes.push_back(dim.value());
+    return sizes;
+  }
+  size_t element_size() const { return SizeOf(type().dtype); }
+  int64_t Elements(size_t bytes) const { return static_cast<int64_t>(bytes / element_size()); }
+  Status Copy(const Transposition::Box& box, std::byte* out) const {
+    if (auto all = source_->bytes()) {
+      copy_.Copy(box, all->data(), out);
+      return {};
+    }
+    KL_ASSIGN_OR_RETURN(const std::vector<std::byte> all, EvaluateBytes(*source_));
+    copy_.Copy(box, all.data(), out);
+    return {};
+  }
+
+  ConstantPtr source_;
+  std::vector<int> permutation_;
+  Transposition copy_;
+};
+
+class Elementwise : public Constant {
+ public:
+  Elementwise(std::string name, TensorType type, ConstantPtr source, ElementwiseFn compute)
+      : Constant(std::move(type)),
+        name_(std::move(name)),
+        source_(std::move(source)),
+        compute_(std::move(compute)),
+        in_size_(SizeOf(source_->type().dtype)),
+        out_size_(SizeOf(this->type().dtype)) {}
+
+  const ConstantPtr& source() const { return source_; }
+  // The same transform of a transposed source, or null where the transform depends on more than
+  // values.
+  virtual ConstantPtr Transpose(const std::vector<int>&) const { return nullptr; }
+  // The same transform of an equal source.
+  virtual ConstantPtr Of(ConstantPtr source) const {
+    return std::make_shared<Elementwise>(name_, type(), std::move(source), compute_);
+  }
+
+  Status Evaluate(std::span<std::byte> out) const override {
+    if (CanEvaluateRange()) return EvaluateRange(0, out);
+    KL_ASSIGN_OR_RETURN(const std::vector<std::byte> in, EvaluateBytes(*source_));
+    compute_(0, out.size() / out_size_, in.data(), out.data());
+    return {};
+  }
+  bool CanEvaluateRange() const override { return source_->CanEvaluateRange(); }
+  Status EvaluateRange(size_t offset, std::span<std::byte> out) const override {
+    if (!CanEvaluateRange()) return Constant::EvaluateRange(offset, out);
+    const size_t first = offset / out_size_;
+    const size_t count = out.size() / out_size_;
+    if (auto all = source_->bytes()) {
+      compute_(first, count, all->data() + first * in_size_, out.data());
+      return {};
+    }
+    std::vector<std::byte> in(std::min(count, kPiece) * in_size_);
+    for (size_t done = 0; done < count;) {
+      const size_t n = std::min(kPiece, count - done);
+      KL_RETURN_IF_ERROR(
+          source_->EvaluateRange((first + done) * in_size_, std::span(in).first(n * in_size_)));
+      compute_(first + done, n, in.data(), out.data() + done * out_size_);
+      done += n;
+    }
+    return {};
+  }
+  size_t NumTiles(size_t tile_bytes) const override {
+    return CanEvaluateRange() ? source_->NumTiles(SourceBytes(tile_bytes)) : 1;
+  }
+  Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const override {
+    if (!CanEvaluateRange()) return Constant::EvaluateTile(tile, tile_bytes, sink);
+    std::vector<std::byte> out;
+    return source_->EvaluateTile(
+        tile, SourceBytes(tile_bytes), [&](size_t offset, std::span<const std::byte> in) -> Status {
+          const size_t first = offset / in_size_;
+          const size_t count = in.size() / in_size_;
+          for (size_t done = 0; done < count;) {
+            const size_t n = std::min(kPiece, count - done);
+            if (out.size() < n * out_size_) out.resize(n * out_size_);
+            compute_(first + done, n, in.data() + done * in_size_, out.data());
+            KL_RETURN_IF_ERROR(
+                sink((first + done) * out_size_, std::span(out).first(n * out_size_)));
+            done += n;
+          }
+          return {};
+        });
+  }
+  Result<ConstantPtr> StageInputs() const override {
+    if (CanEvaluateRange()) return nullptr;
+    KL_ASSIGN_OR_RETURN(ConstantPtr source, Stage(source_));
+    return Of(std::move(source));
+  }
+  void Release() const override { source_->Release(); }
+  void ReleaseRange(size_t offset, size_t size) const override {
+    source_->ReleaseRange(offset / out_size_ * in_size_, size / out_size_ * in_size_);
+  }
+  std::string Describe() const override { return name_ + "(" + source_->Describe() + ")"; }
+
+ private:
+  static constexpr size_t kPiece = 64 << 10;  // elements computed at a time
+  // Tiles are divided where the source's are, on whole elements.
+  size_t SourceBytes(size_t tile_bytes) const {
+    return std::max<size_t>(1, tile_bytes / out_size_) * in_size_;
+  }
+
+  std::string name_;
+  ConstantPtr source_;
+  ElementwiseFn compute_;
+  size_t in_size_;
+  size_t out_size_;
+};
+
+class CastedConstant final : public Elementwise {
+ public:
+  CastedConstant(const ConstantPtr& x, DType dtype)
+      : Elementwise("cast", TensorType{dtype, x->type().shape}, x,
+                    [from = x->type().dtype, dtype](size_t, size_t count, const std::byte* in,
+                                                    std::byte* out) {
+                      DispatchElement(from, [&]<typename From>(From) {
+                        DispatchElement(dtype, [&]<typename To>(To) {
+                          for (size_t i = 0; i < count; ++i) {
+                            From value;
+                            std::memcpy(&value, in + i * sizeof(From), sizeof(From));
+                            const To converted = ConvertElement<To>(value);
+                            std::memcpy(out + i * sizeof(To), &converted, sizeof(To));
+                          }
+                        });
+                      });
+                    }) {}
+  ConstantPtr Transpose(const std::vector<int>& permutation) const override {
+    return Of(Transposed(source(), permutation));
+  }
+  ConstantPtr Of(ConstantPtr source) const override {
+    return std::make_shared<CastedConstant>(source, type().dtype);
+  }
+};
+
+class ScaledConstant final : public Elementwise {
+ public:
+  ScaledConstant(const ConstantPtr& x, int axis, std::shared_ptr<const std::vector<float>> scale)
+      : Elementwise("scale", x->type(), x, Compute(*x, axis, scale)),
+        axis_(axis),
+        scale_(std::move(scale)) {}
+  ConstantPtr Transpose(const std::vector<int>& permutation) const override {
+    const auto place = std::find(permutation.begin(), permutation.end(), axis_);
+    return std::make_shared<ScaledConstant>(Transposed(source(), permutation),
+                                            static_cast<int>(place - permutation.begin()), scale_);
+  }
+  ConstantPtr Of(ConstantPtr source) const override {
+    return std::make_shared<ScaledConstant>(source, axis_, scale_);
+  }
+
+ private:
+  static ElementwiseFn Compute(const Constant& x, int axis,
+                               std::shared_ptr<const std::vector<float>> scale) {
+    int64_t inner = 1;
+    for (int i = axis + 1; i < x.type().shape.rank(); ++i) inner *= x.type().shape[i].value();
+    return [inner = static_cast<size_t>(inner), scale = std::move(scale)](
+               size_t first, size_t count, const std::byte* in, std::byte* out) {
+      size_t channel = first / inner % scale->size();
+      size_t k = first % inner;
+      for (size_t i = 0; i < count;) {
+        const float factor = (*scale)[channel];
+        for (; k < inner && i < count; ++k, ++i) {
+          float value;
+          std::memcpy(&value, in + i * sizeof(float), sizeof(float));
+          value *= factor;
+          std::memcpy(out + i * sizeof(float), &value, sizeof(float));
+        }
+        if (k < inner) break;
+        k = 0;
+        if (++channel == scale->size()) channel = 0;
+      }
+    };
+  }
+
+  int axis_;
+  std::shared_ptr<const std::vector<float>> scale_;
+};
+
+// The same bytes under another shape; stays as lazy as its source.
+class ReshapedConstant final : public Constant {
+ public:
+  ReshapedConstant(ConstantPtr source, Shape shape)
+      : Constant(TensorType{source->type().dtype, std::move(shape)}), source_(std::move(source)) {}
+  std::optional<std::span<const std::byte>> bytes() const override { return source_->bytes(); }
+  Status Evaluate(std::span<std::byte> out) const override { return source_->Evaluate(out); }
+  Status EvaluateRange(size_t offset, std::span<std::byte> out) const override {
+    return source_->EvaluateRange(offset, out);
+  }
+  bool CanEvaluateRange() const override { return source_->CanEvaluateRange(); }
+  size_t NumTiles(size_t tile_bytes) const override { return source_->NumTiles(tile_bytes); }
+  Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const override {
+    return source_->EvaluateTile(tile, tile_bytes, sink);
+  }
+  Result<ConstantPtr> StageInputs() const override {
+    if (CanEvaluateRange()) return nullptr;
+    KL_ASSIGN_OR_RETURN(const ConstantPtr source, Stage(source_));
+    return Reshaped(source, type().shape);
+  }
+  void Release() const override { source_->Release(); }
+  void ReleaseRange(size_t offset, size_t size) const override {
+    source_->ReleaseRange(offset, size);
+  }
+  std::string Describe() const override { return source_->Describe(); }
+
+ private:
+  ConstantPtr source_;
+};
+
+}  // namespace
+
+ConstantPtr Transposed(const ConstantPtr& x, const std::vector<int>& permutation) {
+  if (std::is_sorted(permutation.begin(), permutation.end())) return x;
+  if (const auto* inner = dynamic_cast<const TransposedConstant*>(x.get())) {
+    std::vector<int> composed;
+    for (int axis : permutation) {
+      composed.push_back(inner->permutation()[static_cast<size_t>(axis)]);
+    }
+    return Transposed(inner->source(), composed);
+  }
+  if (const auto* inner = dynamic_cast<const Elementwise*>(x.get())) {
+    if (ConstantPtr outer = inner->Transpose(permutation)) return outer;
+  }
+  Shape shape;
+  for (int axis : permutation) shape.Append(x->type().shape[axis]);
+  return std::make_shared<TransposedConstant>(x, permutation,
+                                              TensorType{x->type().dtype, std::move(shape)});
+}
+
+ConstantPtr Reshaped(const ConstantPtr& x, const Shape& shape) {
+  if (x->type().shape == shape) return x;
+  return std::make_shared<ReshapedConstant>(x, shape);
+}
+
+ConstantPtr Casted(const ConstantPtr& x, DType dtype) {
+  if (x->type().dtype == dtype) return x;
+  return std::make_shared<CastedConstant>(x, dtype);
+}
+
+ConstantPtr ScaledAlong(const ConstantPtr& x, int axis, std::vector<float> scale) {
+  if (axis < 0) axis += x->type().shape.rank();
+  return std::make_shared<ScaledConstant>(
+      x, axis, std::make_shared<const std::vector<float>>(std::move(scale)));
+}
+
+ConstantPtr ElementwiseConstant(std::string name, TensorType type, ConstantPtr x,
+                                ElementwiseFn compute) {
+  return std::make_shared<Elementwise>(std::move(name), std::move(type), std::move(x),
+                                       std::move(compute));
+}
+
+}  // namespace keras_litert::ir
