@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("KERAS_BACKEND", "numpy")
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "support.md"
 TESTS = REPOSITORY / "tests" / "python"

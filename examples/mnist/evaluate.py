@@ -31,7 +31,7 @@ def run_litert(path, images):
 
 
 def run_keras(images):
-    os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("KERAS_BACKEND", "numpy")
     import keras
 
     model = keras.models.load_model(FOLDER / "digits.keras", compile=False)

@@ -33,12 +33,13 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 import keras
 from ai_edge_litert import schema_py_generated as schema
@@ -170,6 +171,10 @@ def randomize(model, seed=0):
         # only.
         rng = np.random.default_rng([seed, *_path_seed(variable), *variable.shape])
         variable.assign(_plausible(variable, rng).astype(_numpy_dtype(dtype)))
+    for layer in model._flatten_layers():
+        # It computes with copies of its statistics, made here and when a file is loaded.
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
     return model
 
 
@@ -348,6 +353,7 @@ class Result:
     operators: collections.Counter
     size: int  # Bytes.
     error: float  # Largest absolute difference as a fraction of its output's range.
+    seconds: float  # Wall time of the tool's whole process.
     report: dict | None  # The tool's --json output.
 
 
@@ -482,7 +488,10 @@ def check(
     assert isinstance(inputs, list) and inputs, "inputs: a list of input sets"
     with workplace() as folder:
         target = folder / "model.tflite"
-        completed = convert(save(model, folder, extension), target, "--json", *arguments)
+        source = save(model, folder, extension)
+        started = time.perf_counter()
+        completed = convert(source, target, "--json", *arguments)
+        seconds = time.perf_counter() - started
         content = target.read_bytes()
     file = File(content)
     dtypes = dtypes or {}
@@ -525,7 +534,7 @@ def check(
                         f"{_describe(got, want)}\n{dict(file.operators)}"
                     )
                     worst = max(worst, error)
-    return Result(file.operators, file.size, worst, _parse_json(completed.stdout))
+    return Result(file.operators, file.size, worst, seconds, _parse_json(completed.stdout))
 
 
 def check_layer(layer, *shapes, dtype="float32", call=None, batch=None, **options):
