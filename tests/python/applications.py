@@ -8,7 +8,7 @@ import inspect
 
 import keras
 import numpy as np
-from oracle import DEEP, check, keras_outputs, randomize
+from oracle import DEEP, check, finalize_statistics, keras_outputs, randomize
 
 # Input size (height, width) of the check without the top: odd, unequal, as small as the model's
 # strides allow. The smallest inputs that Keras lets through are 75 (Inception), 71 (Xception), 32.
@@ -68,14 +68,14 @@ def make_plausible(model, seed=0):
     randomize(model, seed)
     rng = np.random.default_rng(seed)
     for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
+        if isinstance(layer, keras.layers.Normalization) and hasattr(layer, "adapt_mean"):
             layer.adapt_mean.assign(np.full(layer.adapt_mean.shape, 120.0))
             layer.adapt_variance.assign(np.full(layer.adapt_variance.shape, 4000.0))
-            layer.finalize_state()
         for variable in layer.variables:
             if variable.name == "kernel" and len(variable.shape) >= 2:
                 # He's scale, for the half that a rectifier drops; randomize keeps the variance.
                 variable.assign(np.asarray(variable) * np.sqrt(2.0).astype("float32"))
+    finalize_statistics(model)
     norms = [
         layer
         for layer in model._flatten_layers()
@@ -84,7 +84,8 @@ def make_plausible(model, seed=0):
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
         layer.momentum = 0.0  # One pass in training mode then sets the moving statistics.
-    model(images(model, 2, seed=99), training=bool(norms))
+    if norms:
+        model(images(model, 2, seed=99), training=True)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
         mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
@@ -129,11 +130,13 @@ def run(name, delegates=(True,), parts=("probabilities", "logits", "odd")):
                 if part == "probabilities":
                     logits = build(name, logits=True)
                     logits.set_weights(model.get_weights())
+                    finalize_statistics(logits)
                 scale_classifier(model, logits)
                 del logits
                 weights = model.get_weights()
         else:
             model.set_weights(weights)
+            finalize_statistics(model)
         result = check(
             model,
             [images(model, 1), images(model, 3)],

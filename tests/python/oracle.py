@@ -171,8 +171,12 @@ def randomize(model, seed=0):
         # only.
         rng = np.random.default_rng([seed, *_path_seed(variable), *variable.shape])
         variable.assign(_plausible(variable, rng).astype(_numpy_dtype(dtype)))
+    return finalize_statistics(model)
+
+
+def finalize_statistics(model):
+    """Normalization computes with copies of its weights, made here and when a file is loaded."""
     for layer in model._flatten_layers():
-        # It computes with copies of its statistics, made here and when a file is loaded.
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
     return model
@@ -193,11 +197,11 @@ def _plausible(variable, rng):
     if name in ("alpha", "lambda"):
         return rng.uniform(0.05, 0.6, shape)
     if name == "embeddings":
-        return rng.normal(0.0, 1.0, shape)
+        return rng.standard_normal(shape, "float32")
     if len(shape) < 2:
-        return rng.normal(0.0, 0.3, shape)
+        return 0.3 * rng.standard_normal(shape, "float32")
     fan_in = np.prod(shape[:-2] if "depthwise" in variable.path else shape[:-1])
-    return rng.normal(0.0, 1.0 / np.sqrt(max(1, fan_in)), shape)
+    return rng.standard_normal(shape, "float32") / np.float32(np.sqrt(max(1, fan_in)))
 
 
 def _numpy_dtype(dtype):
