@@ -192,6 +192,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem
 }
 
 void RemoveOutputFilesOnInterrupt() {
+  std::signal(SIGXFSZ, SIG_IGN);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action{};
     // What the parent ignores (nohup) stays ignored.

@@ -43,8 +43,9 @@ class OutputFile {
 };
 
 // From now on an interrupt (Ctrl-C), a hang-up or a request to terminate removes what unfinished
-// OutputFiles have written so far, then ends the process as it would have. For programs: a library
-// leaves signals alone.
+// OutputFiles have written so far, then ends the process as it would have. A file larger than the
+// user's limit becomes an error of the write instead of a signal. For programs: a library leaves
+// signals alone.
 void RemoveOutputFilesOnInterrupt();
 
 // The largest resident memory of this process so far, in bytes; 0 where the platform does not say.

@@ -6,20 +6,30 @@
 namespace keras_litert::cli {
 namespace {
 
-// Families of diagnostics ("archive" of "archive-2") that are no problem of the model itself.
-constexpr std::pair<std::string_view, ExitCode> kFamilies[] = {
-    {"usage", ExitCode::kUsage},     {"option", ExitCode::kUsage},
-    {"file", ExitCode::kFile},       {"archive", ExitCode::kFile},
-    {"write", ExitCode::kFile},      {"tflite", ExitCode::kFile},
-    {"npz", ExitCode::kFile},        {"arrays", ExitCode::kUsage},
-    {"runtime", ExitCode::kRuntime}, {"internal", ExitCode::kInternal},
+// Diagnostics that are no problem of the model itself, by code or by family ("archive" of
+// "archive-2").
+constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
+    {"usage", ExitCode::kUsage},
+    {"option", ExitCode::kUsage},
+    {"file", ExitCode::kFile},
+    {"archive", ExitCode::kFile},
+    {"write", ExitCode::kFile},
+    {"tflite", ExitCode::kFile},
+    {"npz", ExitCode::kFile},
+    {"arrays", ExitCode::kUsage},
+    {"runtime", ExitCode::kRuntime},
+    {"internal", ExitCode::kInternal},
+    // What --shape asks for does not fit the model's inputs.
+    {"shape-2", ExitCode::kUsage},
+    {"shape-3", ExitCode::kUsage},
+    {"shape-4", ExitCode::kUsage},
 };
 
 ExitCode CodeOf(const Diagnostic& diagnostic) {
   const std::string_view code = diagnostic.code;
   const std::string_view family = code.substr(0, code.rfind('-'));
-  for (const auto& [name, exit_code] : kFamilies) {
-    if (family == name) return exit_code;
+  for (const auto& [name, exit_code] : kCodes) {
+    if (family == name || code == name) return exit_code;
   }
   return ExitCode::kModel;
 }

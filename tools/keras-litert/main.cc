@@ -66,5 +66,6 @@ ExitCode Main(int argc, const char* const* argv) {
 }  // namespace keras_litert::cli
 
 int main(int argc, char** argv) {
+  keras_litert::RemoveOutputFilesOnInterrupt();
   return static_cast<int>(keras_litert::cli::Main(argc, argv));
 }
