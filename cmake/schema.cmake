@@ -10,4 +10,5 @@ add_custom_command(
 add_custom_target(schema_header DEPENDS ${schema_dir}/schema_generated.h)
 add_library(keras_litert_schema INTERFACE)
 add_dependencies(keras_litert_schema schema_header)
-target_include_directories(keras_litert_schema SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/generated)
+target_include_directories(keras_litert_schema SYSTEM INTERFACE $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>)
+set_target_properties(keras_litert_schema PROPERTIES EXPORT_NAME schema)
