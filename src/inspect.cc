@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "archive/archive.h"
+#include "inspect_tflite.h"
 #include "ir/constant.h"
 #include "ir/type.h"
 
@@ -46,14 +47,22 @@ std::vector<OperatorCount> MostFrequentFirst(const std::map<std::string, int64_t
   return sorted;
 }
 
+// The product of a shape; 0 where it cannot be, as no element takes less than two bits.
+int64_t NumElements(const WeightReport& weight) {
+  int64_t elements = 1;
+  for (const int64_t size : weight.shape) {
+    if (size <= 0 || elements > weight.bytes * 4 / size) return 0;
+    elements *= size;
+  }
+  return elements;
+}
+
 void SortWeights(InspectReport& report) {
   std::stable_sort(report.weights.begin(), report.weights.end(),
                    [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   for (const WeightReport& weight : report.weights) {
     report.weight_bytes += weight.bytes;
-    int64_t elements = 1;
-    for (const int64_t size : weight.shape) elements *= size;
-    report.weight_elements += elements;
+    report.weight_elements += NumElements(weight);
   }
 }
 
@@ -177,7 +186,6 @@ Result<InspectReport> InspectKeras(const fs::path& file, FileFormat format) {
     report.weights.push_back({weight.path, std::string(ir::Name(type.dtype)), Sizes(type.shape),
                               static_cast<int64_t>(weight.value->byte_size())});
   }
-  SortWeights(report);
   return report;
 }
 
@@ -190,12 +198,13 @@ Result<InspectReport> Inspect(const fs::path& file) {
 
   Result<InspectReport> report = InspectReport{};
   if (start.substr(4) == "TFL3") {
-    report = Fail(file.string(), "tflite-1", "reading LiteRT files is not possible yet");
+    report = InspectTflite(file);
   } else {
     report =
         InspectKeras(file, start.starts_with("\x89HDF") ? FileFormat::kHdf5 : FileFormat::kKeras);
   }
   if (!report) return report;
+  SortWeights(*report);
   std::error_code ignored;
   const auto size = fs::file_size(file, ignored);
   if (!ignored) report->file_bytes = static_cast<int64_t>(size);

@@ -8,7 +8,10 @@ namespace {
 Json ToJson(const std::vector<TensorReport>& tensors) {
   Json list = Json::array();
   for (const TensorReport& tensor : tensors) {
-    list.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+    const bool known = !tensor.dtype.empty();
+    list.push_back({{"name", tensor.name},
+                    {"dtype", known ? Json(tensor.dtype) : Json()},
+                    {"shape", known ? Json(tensor.shape) : Json()}});
   }
   return list;
 }
