@@ -1,5 +1,5 @@
-// Opens the input as a model file (zip or HDF5) and reads everything that it offers. No input may crash, hang or need
-// memory out of proportion to its size.
+// Opens the input as a model file (zip or HDF5) and reads everything that it offers. No input may
+// crash, hang or need memory out of proportion to its size.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "archive/hdf5_file.h"
+#include "archive/json.h"
 #include "archive/readers.h"
 
 namespace keras_litert::archive {
@@ -25,6 +26,7 @@ void Evaluate(const ir::Constant& constant) {
 }
 
 void ReadAll(const Archive& archive) {
+  (void)ParseJson(archive.config(), "config.json").has_value();
   for (const StoredWeight& weight : archive.Weights()) {
     Evaluate(*weight.value);
     (void)archive.Find(weight.path);
@@ -55,5 +57,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       (void)file->ReadStrings(path, "name").has_value();
     }
   }
+  (void)ParseJson({reinterpret_cast<const char*>(data), size}, "config.json").has_value();
   return 0;
 }

@@ -88,6 +88,7 @@ def main(folder):
     entries["model.weights.json"] = (
         b'{"metadata": {}, "weight_map": {"/layers/dense/vars": ["model_00000.weights.h5"]}}')
     seeds["shards"] = archive(entries)
+    seeds["json"] = b'{"a": [NaN, -Infinity, null, 1.5, "\\u00e9\\"", true], "b": {"c": []}}'
     for name, content in seeds.items():
         (folder / name).write_bytes(content)
 

@@ -15,6 +15,7 @@
 //   archive-13  sharded weights whose map does not fit the shards
 //   archive-14  a whole-model HDF5 file without the model or some of its weights
 //   archive-15  an HDF5 feature that Keras does not use and that is not read
+//   archive-16  damaged JSON, or JSON that is nested too deep
 #include "archive/archive.h"
 
 #include <system_error>

@@ -41,7 +41,8 @@ class Archive {
  public:
   virtual ~Archive() = default;
 
-  // The model's serialized config, as JSON text: {"class_name": …, "config": …}.
+  // The model's serialized config, as JSON text: {"class_name": …, "config": …}. Not parsed yet;
+  // see archive/json.h.
   virtual const std::string& config() const = 0;
   // "3.15.1"; empty where the file does not say.
   virtual const std::string& keras_version() const = 0;

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "archive/hdf5_file.h"
+#include "archive/json.h"
 #include "archive/readers.h"
 
 namespace keras_litert::archive {
@@ -76,11 +76,36 @@ bool IsTrainingState(std::string_view path) {
   return path == "optimizer";
 }
 
+// tf.keras 2.13 wrote "_layer_checkpoint_dependencies" where Keras 3 says "layers", at every level;
+// Keras 3 reads such files by the same replacement (H5IOStore.get).
+//   before  _layer_checkpoint_dependencies/dense/vars/0
+//   after   layers/dense/vars/0
+WeightMap WithKeras3Paths(WeightMap weights) {
+  static constexpr std::string_view kOld = "_layer_checkpoint_dependencies";
+  const auto first = weights.lower_bound(kOld);
+  if (first == weights.end() || !first->first.starts_with(std::string(kOld) + "/")) return weights;
+  WeightMap renamed;
+  for (auto& [path, value] : weights) {
+    std::string target;
+    for (std::string_view rest = path; !rest.empty();) {
+      const size_t end = std::min(rest.find('/'), rest.size());
+      const std::string_view part = rest.substr(0, end);
+      target += target.empty() ? "" : "/";
+      target += part == kOld ? "layers" : part;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    // A path that is there already wins, as in Keras.
+    const bool taken = target != path && weights.contains(target);
+    renamed.emplace(taken ? path : std::move(target), value);
+  }
+  return renamed;
+}
+
 Status AddWeights(const Container& container, const std::string& file, WeightMap& weights) {
   KL_ASSIGN_OR_RETURN(Image image, container.OpenImage(file));
   const std::string name = container.name() + ": " + file;
   KL_ASSIGN_OR_RETURN(Hdf5File hdf5, Hdf5File::Read(std::move(image), name, IsTrainingState));
-  WeightMap found = hdf5.TakeContents().datasets;
+  WeightMap found = WithKeras3Paths(hdf5.TakeContents().datasets);
   if (weights.empty()) {
     weights = std::move(found);
     return {};
@@ -102,7 +127,8 @@ Result<std::set<std::string>> ShardFiles(const Container& container) {
                 "Save the weights again with Keras.");
   };
   KL_ASSIGN_OR_RETURN(const std::string text, container.Read(kShardMap, kMaxConfig));
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  KL_ASSIGN_OR_RETURN(const nlohmann::json json,
+                      ParseJson(text, container.name() + ": " + kShardMap));
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
     return broken("it is no JSON object with a `weight_map`");
   }
@@ -139,10 +165,10 @@ std::string ReadVersion(const Container& container) {
   if (!container.Has(kMetadata)) return "";
   const auto text = container.Read(kMetadata, kMaxMetadata);
   if (!text) return "";
-  const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return "";
-  const auto version = json.find("keras_version");
-  return version != json.end() && version->is_string() ? version->get<std::string>() : "";
+  const auto json = ParseJson(*text, kMetadata);
+  if (!json || !json->is_object()) return "";
+  const auto version = json->find("keras_version");
+  return version != json->end() && version->is_string() ? version->get<std::string>() : "";
 }
 
 // The folder that holds config.json if it is not at the top, with its slash.

@@ -105,11 +105,26 @@ TEST(ArchiveTest, ShardsAreJoined) {
             "  help: Save the weights again with Keras.");
   EXPECT_THAT(ErrorOf("m.keras", Zip({{"config.json", "{}"},
                                       {"model.weights.json", std::string(100000, '[')}})),
+              ::testing::HasSubstr("archive-16: it is nested more than 1000 deep"));
+  EXPECT_THAT(ErrorOf("m.keras", Zip({{"config.json", "{}"}, {"model.weights.json", "[]"}})),
               ::testing::HasSubstr("archive-13: it is no JSON object with a `weight_map`"));
   EXPECT_THAT(ErrorOf("m.keras",
                       Zip({{"config.json", "{}"},
                            {"model.weights.json", R"({"weight_map": {"/vars": ["../a.h5"]}})"}})),
               ::testing::HasSubstr("archive-13: the shard `../a.h5` is missing"));
+}
+
+TEST(ArchiveTest, PathsOfTensorFlows213AreKeras3s) {
+  Hdf5Writer file;
+  const std::string old = "_layer_checkpoint_dependencies/";
+  file.Write(old + "dense/vars/0", {1});
+  file.Write(old + "functional/" + old + "dense/cell/vars/0", {2});
+  const auto archive = OpenFile("m.keras", Keras(file.Finish()));
+  ASSERT_TRUE(archive.has_value()) << archive.error().ToString();
+  EXPECT_THAT(*ir::EvaluateAs<float>((*archive)->Find("layers/dense/vars/0")), ElementsAre(1));
+  EXPECT_THAT(
+      *ir::EvaluateAs<float>((*archive)->Find("layers/functional/layers/dense/cell/vars/0")),
+      ElementsAre(2));
 }
 
 TEST(ArchiveTest, FoldersAreRead) {
