@@ -7,7 +7,7 @@
 // The weights stay lazy: they are scaled when they are written.
 #include <functional>
 
-#include "ir/operators.h"
+#include "passes/match.h"
 #include "passes/rewrites.h"
 
 namespace keras_litert::passes {
@@ -28,26 +28,6 @@ int ChannelAxis(const Operator& op) {
     case BuiltinOperator::DEPTHWISE_CONV_2D: return 3;
     case BuiltinOperator::CONV_3D: return 4;
     default: return -1;
-  }
-}
-
-bool HasActivation(const Operator& op) {
-  switch (op.code) {
-    case BuiltinOperator::CONV_2D:
-      return op.options.AsConv2DOptions()->fused_activation_function != lrt::Activation::NONE;
-    case BuiltinOperator::DEPTHWISE_CONV_2D:
-      return op.options.AsDepthwiseConv2DOptions()->fused_activation_function !=
-             lrt::Activation::NONE;
-    case BuiltinOperator::FULLY_CONNECTED:
-      return op.options.AsFullyConnectedOptions()->fused_activation_function !=
-             lrt::Activation::NONE;
-    case BuiltinOperator::CONV_3D:
-      return op.options.AsConv3DOptions()->fused_activation_function != lrt::Activation::NONE;
-    case BuiltinOperator::ADD:
-      return op.options.AsAddOptions()->fused_activation_function != lrt::Activation::NONE;
-    case BuiltinOperator::MUL:
-      return op.options.AsMulOptions()->fused_activation_function != lrt::Activation::NONE;
-    default: return true;
   }
 }
 
@@ -92,7 +72,7 @@ void Fold(ir::Graph& graph, Operator* op) {
     Operator* producer = x == nullptr ? nullptr : x->producer;
     if (producer == nullptr || graph.OnlyUser(x) != op) continue;
     const int axis = ChannelAxis(*producer);
-    if (axis < 0 || HasActivation(*producer) || HasActivation(*op)) continue;
+    if (axis < 0 || HasFusedActivation(*producer) || HasFusedActivation(*op)) continue;
     Tensor* filter = producer->inputs[1];
     if (!filter->is_constant() || filter->type.dtype != DType::kFloat32) continue;
     const int64_t channels = filter->type.shape[axis].value();

@@ -1,7 +1,7 @@
 // RELU, RELU6 and RELU_N1_TO_1 become the activation of the operator in front of them.
 //
 //   RELU6(CONV_2D(x, W, b))   ⇒   CONV_2D(x, W, b) {activation = RELU6}
-#include "ir/operators.h"
+#include "passes/match.h"
 #include "passes/rewrites.h"
 
 namespace keras_litert::passes {
@@ -16,26 +16,6 @@ lrt::Activation ActivationOf(BuiltinOperator code) {
     case BuiltinOperator::RELU6: return lrt::Activation::RELU6;
     case BuiltinOperator::RELU_N1_TO_1: return lrt::Activation::RELU_N1_TO_1;
     default: return lrt::Activation::NONE;
-  }
-}
-
-// Where an operator keeps its fused activation; null for operators without one.
-lrt::Activation* FusedActivation(Operator& op) {
-  switch (op.code) {
-    case BuiltinOperator::CONV_2D:
-      return &op.options.AsConv2DOptions()->fused_activation_function;
-    case BuiltinOperator::DEPTHWISE_CONV_2D:
-      return &op.options.AsDepthwiseConv2DOptions()->fused_activation_function;
-    case BuiltinOperator::FULLY_CONNECTED:
-      return &op.options.AsFullyConnectedOptions()->fused_activation_function;
-    case BuiltinOperator::ADD: return &op.options.AsAddOptions()->fused_activation_function;
-    case BuiltinOperator::SUB: return &op.options.AsSubOptions()->fused_activation_function;
-    case BuiltinOperator::MUL: return &op.options.AsMulOptions()->fused_activation_function;
-    case BuiltinOperator::DIV: return &op.options.AsDivOptions()->fused_activation_function;
-    case BuiltinOperator::AVERAGE_POOL_2D:
-    case BuiltinOperator::MAX_POOL_2D:
-      return &op.options.AsPool2DOptions()->fused_activation_function;
-    default: return nullptr;
   }
 }
 

@@ -7,10 +7,22 @@ namespace keras_litert::passes {
 std::span<const Pass> Pipeline() {
   static constexpr Pass kPasses[] = {
       {"remove_dead_code", RemoveDeadCode},
+      {"fold_constants", FoldConstants},
+      // Layout first: the other rewrites look for operators that stand side by side.
+      {"simplify_reshapes", SimplifyReshapes},
+      {"cancel_transposes", CancelTransposes},
+      {"matmul_to_fully_connected", MatmulToFullyConnected},
+      {"keep_reduced_dims", KeepReducedDims},
+      // Before arithmetic is simplified: it would take the factor 1/6 apart.
+      {"fuse_hard_swish", FuseHardSwish},
+      {"simplify_arithmetic", SimplifyArithmetic},
       // Scales and offsets go into the convolution first, so that the activation behind them is the convolution's.
       {"fold_batch_norm", FoldBatchNorm},
       {"fuse_activations", FuseActivations},
       {"fold_padding", FoldPadding},
+      // What the others left twice or unused.
+      {"eliminate_common_subexpressions", EliminateCommonSubexpressions},
+      {"remove_dead_code_again", RemoveDeadCode},
   };
   return kPasses;
 }

@@ -1,4 +1,4 @@
-// The rewrites, one a file. Each header comment in the .cc draws before ⇒ after.
+// The rewrites, one a file. The head of each file draws before ⇒ after.
 #pragma once
 
 #include "ir/graph.h"
@@ -6,6 +6,14 @@
 namespace keras_litert::passes {
 
 void RemoveDeadCode(ir::Module& module);
+void FoldConstants(ir::Module& module);
+void EliminateCommonSubexpressions(ir::Module& module);
+void SimplifyReshapes(ir::Module& module);
+void CancelTransposes(ir::Module& module);
+void MatmulToFullyConnected(ir::Module& module);
+void KeepReducedDims(ir::Module& module);
+void FuseHardSwish(ir::Module& module);
+void SimplifyArithmetic(ir::Module& module);
 void FoldBatchNorm(ir::Module& module);
 void FuseActivations(ir::Module& module);
 void FoldPadding(ir::Module& module);
