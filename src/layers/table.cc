@@ -10,7 +10,8 @@ const std::map<std::string_view, const LayerEntry*>& Table() {
     std::map<std::string_view, const LayerEntry*> table;
     for (std::span<const LayerEntry> family :
          {ActivationLayers(), ConvolutionLayers(), CoreLayers(), MergingLayers(), ModelLayers(),
-          NormalizationLayers(), PoolingLayers(), PreprocessingLayers(), RegularizationLayers(),
+          NormalizationLayers(), PoolingLayers(), PreprocessingLayers(), RecurrentLayers(),
+          RecurrentConvolutionLayers(), RecurrentWrapperLayers(), RegularizationLayers(),
           ReshapingLayers()}) {
       for (const LayerEntry& entry : family) table.emplace(entry.class_name, &entry);
     }

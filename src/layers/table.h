@@ -34,6 +34,9 @@ std::span<const LayerEntry> ModelLayers();
 std::span<const LayerEntry> NormalizationLayers();
 std::span<const LayerEntry> PoolingLayers();
 std::span<const LayerEntry> PreprocessingLayers();
+std::span<const LayerEntry> RecurrentLayers();
+std::span<const LayerEntry> RecurrentConvolutionLayers();
+std::span<const LayerEntry> RecurrentWrapperLayers();
 std::span<const LayerEntry> RegularizationLayers();
 std::span<const LayerEntry> ReshapingLayers();
 

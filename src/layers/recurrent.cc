@@ -1,0 +1,369 @@
+// SimpleRNN, LSTM, GRU, RNN with the built-in cells, StackedRNNCells.
+#include "layers/recurrent.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "ir/operators.h"
+#include "layers/table.h"
+#include "ops/linear.h"
+
+namespace keras_litert::layers {
+
+using ir::BuiltinOperator;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kMaxStackDepth =
+    8;  // of StackedRNNCells within StackedRNNCells; configs are untrusted
+
+constexpr std::string_view kTrainingOnly[] = {"kernel_initializer",
+                                              "recurrent_initializer",
+                                              "bias_initializer",
+                                              "kernel_regularizer",
+                                              "recurrent_regularizer",
+                                              "bias_regularizer",
+                                              "kernel_constraint",
+                                              "recurrent_constraint",
+                                              "bias_constraint",
+                                              "unit_forget_bias",
+                                              "dropout",
+                                              "recurrent_dropout",
+                                              "seed",
+                                              "implementation",
+                                              "use_cudnn"};
+
+// An activation of a cell, applied in whatever graph a step is lowered into.
+using ActivationFunction = std::function<Value(Builder& b, Value x)>;
+
+ActivationFunction CellActivation(Layer owner, std::string_view key, std::string_view fallback) {
+  json serialized = owner.config().Has(key) || owner.config().json().contains(key)
+                        ? owner.config().Raw(key)
+                        : json(fallback);
+  return [owner, serialized](Builder& b, Value x) mutable {
+    if (!x.ok()) return x;
+    const BuildIn scope(owner.context(), b);
+    return ApplyActivation(owner, x, serialized);
+  };
+}
+
+// x · W for a state x that may be zeros (failed): then the product is missing, and only the bias is
+// left.
+Value Product(Builder& b, Value state, Value weights, Value bias) {
+  return state.ok() ? lrt::FullyConnected(b, state, weights, bias) : bias;
+}
+
+// x + y, where y may be missing.
+Value Sum(Builder& b, Value x, Value y) {
+  return y.ok() ? lrt::Add(b, x, y) : x;
+}
+
+struct CellContext {
+  Layer& config;   // the layer whose config describes the cell
+  Layer& weights;  // the layer whose scope holds its weights
+  Dim width;       // features of its input
+};
+
+int64_t Units(CellContext& c) {
+  const int64_t units = c.config.config().Int("units");
+  if (units >= 1 && units <= (int64_t{1} << 28)) return units;
+  c.config.Fail("rnn-5", fmt::format("units must be positive, got {}", units));
+  return 0;
+}
+
+//   h' = activation(x W + b + h U)
+Cell SimpleCell(CellContext c) {
+  const int64_t units = Units(c);
+  if (units == 0) return {};
+  Config& config = c.config.config();
+  config.Ignore(kTrainingOnly);
+  const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, units});
+  const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, units});
+  const Value bias =
+      config.Bool("use_bias", true) ? c.weights.Weight(2, "bias", Shape{units}) : Value();
+  const ActivationFunction activation = CellActivation(c.config, "activation", "tanh");
+  Builder& b = c.config.b();
+  const Value recurrent_t = lrt::Transpose(b, recurrent, {1, 0});
+  return {[&b, kernel, bias](Value x) { return std::vector{ops::Dense(b, x, kernel, bias)}; },
+          [=](Builder& in, const std::vector<Value>& x, const std::vector<Value>& states) {
+            return std::vector{
+                activation(in, Sum(in, x[0], Product(in, states[0], recurrent_t, Value())))};
+          },
+          {Shape{units}}};
+}
+
+//   i, f, g, o = x W + b + h U
+//   c' = σ(f) c + σ(i) activation(g)        h' = σ(o) activation(c')
+Cell LstmCell(CellContext c) {
+  const int64_t units = Units(c);
+  if (units == 0) return {};
+  Config& config = c.config.config();
+  config.Ignore(kTrainingOnly);
+  const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, 4 * units});
+  const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, 4 * units});
+  const Value bias =
+      config.Bool("use_bias", true) ? c.weights.Weight(2, "bias", Shape{4 * units}) : Value();
+  const ActivationFunction activation = CellActivation(c.config, "activation", "tanh");
+  const ActivationFunction gate = CellActivation(c.config, "recurrent_activation", "sigmoid");
+  Builder& b = c.config.b();
+  const Value recurrent_t = lrt::Transpose(b, recurrent, {1, 0});
+  return {[&b, kernel, bias](Value x) { return std::vector{ops::Dense(b, x, kernel, bias)}; },
+          [=](Builder& in, const std::vector<Value>& x, const std::vector<Value>& states) {
+            const Value z = Sum(in, x[0], Product(in, states[0], recurrent_t, Value()));
+            const std::vector<Value> parts = lrt::Split(in, z, -1, 4);
+            Value carry = lrt::Mul(in, gate(in, parts[0]), activation(in, parts[2]));
+            if (states[1].ok()) {
+              carry = lrt::Add(in, lrt::Mul(in, gate(in, parts[1]), states[1]), carry);
+            }
+            const Value h = lrt::Mul(in, gate(in, parts[3]), activation(in, carry));
+            return std::vector{h, carry};
+          },
+          {Shape{units}, Shape{units}}};
+}
+
+//   z, r = σ(x W_zr + b_zr + h U_zr + b'_zr)
+//   reset_after:  g = activation(x W_g + b_g + r (h U_g + b'_g))
+//   else:         g = activation(x W_g + b_g + (r h) U_g)
+//   h' = z h + (1 - z) g  =  g + z (h - g)
+Cell GruCell(CellContext c) {
+  const int64_t units = Units(c);
+  if (units == 0) return {};
+  Config& config = c.config.config();
+  config.Ignore(kTrainingOnly);
+  const bool reset_after = config.Bool("reset_after", true);
+  const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, 3 * units});
+  const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, 3 * units});
+  const bool use_bias = config.Bool("use_bias", true);
+  Value bias;
+  if (use_bias) {
+    bias = c.weights.Weight(2, "bias", reset_after ? Shape{2, 3 * units} : Shape{3 * units});
+  }
+  const ActivationFunction activation = CellActivation(c.config, "activation", "tanh");
+  const ActivationFunction gate = CellActivation(c.config, "recurrent_activation", "sigmoid");
+  Builder& b = c.config.b();
+  // Rows of the transposed matrices: z and r first, then the candidate's.
+  const Value kernel_t = lrt::Transpose(b, kernel, {1, 0});
+  const Value kernel_zr = ops::ConstantRows(b, kernel_t, 0, 2 * units);
+  const Value kernel_g = ops::ConstantRows(b, kernel_t, 2 * units, 3 * units);
+  const Value recurrent_t = lrt::Transpose(b, recurrent, {1, 0});
+  const Value recurrent_zr = ops::ConstantRows(b, recurrent_t, 0, 2 * units);
+  const Value recurrent_g = ops::ConstantRows(b, recurrent_t, 2 * units, 3 * units);
+  Value bias_zr;
+  Value bias_g;
+  Value recurrent_bias_zr;
+  Value recurrent_bias_g;
+  if (bias.ok()) {
+    const Value flat = lrt::Reshape(b, bias, Shape{reset_after ? 6 * units : 3 * units});
+    bias_zr = ops::ConstantRows(b, flat, 0, 2 * units);
+    bias_g = ops::ConstantRows(b, flat, 2 * units, 3 * units);
+    if (reset_after) {
+      recurrent_bias_zr = ops::ConstantRows(b, flat, 3 * units, 5 * units);
+      recurrent_bias_g = ops::ConstantRows(b, flat, 5 * units, 6 * units);
+    }
+  }
+  return {[=, &b](Value x) {
+            return std::vector{lrt::FullyConnected(b, x, kernel_zr, bias_zr),
+                               lrt::FullyConnected(b, x, kernel_g, bias_g)};
+          },
+          [=](Builder& in, const std::vector<Value>& x, const std::vector<Value>& states) {
+            const Value h = states[0];
+            const Value zr =
+                gate(in, Sum(in, x[0], Product(in, h, recurrent_zr, recurrent_bias_zr)));
+            const std::vector<Value> parts = lrt::Split(in, zr, -1, 2);
+            const Value z = parts[0];
+            const Value r = parts[1];
+            Value inner;
+            if (reset_after) {
+              inner = Product(in, h, recurrent_g, recurrent_bias_g);
+              if (inner.ok()) inner = lrt::Mul(in, r, inner);
+            } else if (h.ok()) {
+              inner = lrt::FullyConnected(in, lrt::Mul(in, r, h), recurrent_g, Value());
+            }
+            const Value g = activation(in, Sum(in, x[1], inner));
+            if (!h.ok()) return std::vector{lrt::Sub(in, g, lrt::Mul(in, z, g))};
+            return std::vector{lrt::Add(in, g, lrt::Mul(in, z, lrt::Sub(in, h, g)))};
+          },
+          {Shape{units}}};
+}
+
+using MakeCell = Cell (*)(CellContext);
+
+MakeCell FindCell(std::string_view class_name) {
+  if (class_name == "SimpleRNNCell") return SimpleCell;
+  if (class_name == "LSTMCell") return LstmCell;
+  if (class_name == "GRUCell") return GruCell;
+  return nullptr;
+}
+
+// A layer that is one cell and its loop: the cell's config is the layer's own, its weights lie in
+// its attribute `cell`.
+template <MakeCell kMake>
+Argument CellLayer(Layer& layer, Arguments& call) {
+  Layer weights = layer.Child("cell", layer.class_name() + "Cell", layer.config().json());
+  return RunCells(layer, call, 3,
+                  [&](Value x) { return std::vector{kMake({layer, weights, x.dim(-1)})}; });
+}
+
+// Appends the cells of a serialized cell: itself, or those of StackedRNNCells. `width` is the
+// number of features that the first one gets, and then that of the last one's output.
+void ReadCells(Layer& parent, const std::string& attribute, const json& serialized, int depth,
+               Dim* width, std::vector<Cell>* cells) {
+  if (!serialized.is_object() || !serialized.contains("class_name") ||
+      !serialized["class_name"].is_string() || !serialized.contains("config")) {
+    parent.Fail("rnn-6", "the config of the RNN has no cell");
+    return;
+  }
+  const auto& class_name = serialized["class_name"].get_ref<const std::string&>();
+  const size_t errors = parent.b().errors().size();
+  Layer cell = parent.Child(attribute, class_name, serialized["config"]);
+  if (class_name == "StackedRNNCells") {
+    if (depth >= kMaxStackDepth) {
+      parent.Fail("rnn-7", fmt::format("cells are stacked more than {} deep", kMaxStackDepth));
+      return;
+    }
+    const json& inner = cell.config().Raw("cells");
+    if (!inner.is_array() || inner.empty()) {
+      parent.Fail("rnn-6", "StackedRNNCells has no cells");
+      return;
+    }
+    std::map<std::string, int> used;
+    for (const json& one : inner) {
+      const bool named =
+          one.is_object() && one.contains("class_name") && one["class_name"].is_string();
+      const std::string base = ToSnakeCase(named ? one["class_name"].get<std::string>() : "cell");
+      const int count = used[base]++;
+      ReadCells(cell, "cells/" + (count == 0 ? base : fmt::format("{}_{}", base, count)), one,
+                depth + 1, width, cells);
+    }
+  } else if (const MakeCell make = FindCell(class_name)) {
+    cells->push_back(make({cell, cell, *width}));
+    if (!cells->back().states.empty()) *width = cells->back().states[0].dim(0);
+  } else {
+    parent.Fail("rnn-8", fmt::format("the cell class '{}' is not known", class_name),
+                "Custom cells need their Python code: export the model with the Python package.");
+  }
+  if (parent.b().errors().size() != errors) return;
+  cell.config().Ignore({"name", "trainable", "dtype", "activity_regularizer"});
+  cell.config().ReportUnread();
+}
+
+Argument Rnn(Layer& layer, Arguments& call) {
+  return RunCells(layer, call, 3, [&](Value x) {
+    std::vector<Cell> cells;
+    Dim width = x.dim(-1);
+    ReadCells(layer, "cell", layer.config().Raw("cell"), 0, &width, &cells);
+    return cells;
+  });
+}
+
+// The initial states in a call, flattened: a tensor for each state of all cells, or none at all.
+std::optional<std::vector<Value>> InitialStates(Layer& layer, std::vector<Value> given,
+                                                const std::vector<Cell>& cells) {
+  size_t count = 0;
+  for (const Cell& cell : cells) count += cell.states.size();
+  if (given.empty()) return std::vector<Value>(count);
+  if (given.size() != count) {
+    layer.Fail("rnn-9",
+               fmt::format("{} initial states are given, the layer has {}", given.size(), count));
+    return std::nullopt;
+  }
+  size_t next = 0;
+  for (const Cell& cell : cells) {
+    for (const Shape& state : cell.states) {
+      const Value value = given[next++];
+      bool fits = value.rank() == state.rank() + 1;
+      for (int i = 0; fits && i < state.rank(); ++i) {
+        fits = !value.dim(i + 1).is_static() || value.dim(i + 1) == state[i];
+      }
+      if (fits) continue;
+      layer.Fail("rnn-10", fmt::format("an initial state is {}, it must be [batch, …] with {}",
+                                       value.shape().ToString(), state.ToString()));
+      return std::nullopt;
+    }
+  }
+  return given;
+}
+
+}  // namespace
+
+Argument RunCells(Layer& layer, Arguments& call, int rank,
+                  const std::function<std::vector<Cell>(Value x)>& make_cells) {
+  Config& config = layer.config();
+  // Keras 2 hands the states over in a list behind the sequences.
+  std::vector<Value> tensors = call.Get(0, "sequences").Flatten();
+  if (tensors.empty()) return layer.Fail("rnn-11", "the layer is called without an input");
+  const Value x = tensors[0];
+  std::vector<Value> given(tensors.begin() + 1, tensors.end());
+  const std::vector<Value> states = call.Get(1, "initial_state").Flatten();
+  given.insert(given.end(), states.begin(), states.end());
+  const std::vector<Value> masks = call.Get(2, "mask").Flatten();
+  const Value mask = masks.empty() ? layer.Mask(x) : masks[0];
+  for (Value& state : given) state = lrt::Cast(layer.b(), state, layer.compute_dtype());
+
+  ops::RecurrenceOptions options;
+  const bool return_sequences = config.Bool("return_sequences", false);
+  const bool return_state = config.Bool("return_state", false);
+  options.go_backwards = config.Bool("go_backwards", false);
+  options.unroll = config.Bool("unroll", false);
+  options.zero_output_for_mask = config.Bool("zero_output_for_mask", false);
+  options.mask = mask;
+  options.state_rank = rank - 1;
+  config.Ignore({"input_length", "input_dim"});
+  if (config.Bool("time_major", false)) {
+    return layer.Fail("rnn-12", "time_major=True is not supported");
+  }
+  if (config.Bool("stateful", false)) {
+    return layer.Fail("rnn-13", "stateful=True is not supported");
+  }
+  if (x.rank() != rank) {
+    return layer.Fail(
+        "rnn-14", fmt::format("the input must have rank {}, got {}", rank, x.shape().ToString()));
+  }
+  if (mask.ok() && options.unroll && options.zero_output_for_mask && return_sequences) {
+    layer.Note(
+        "unroll=True: Keras's backends disagree on zero_output_for_mask; as with JAX and "
+        "NumPy it has no effect");
+  }
+
+  const size_t errors = layer.b().errors().size();
+  const std::vector<Cell> cells = make_cells(x);
+  if (layer.b().errors().size() != errors || cells.empty()) return Value();
+  const std::optional<std::vector<Value>> initial = InitialStates(layer, given, cells);
+  if (!initial) return Value();
+
+  // A stack of cells is a stack of loops: the inputs of each are then one matrix product too.
+  ops::Recurrence result;
+  Value sequence = x;
+  std::vector<Argument> results(1);
+  auto next = initial->begin();
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const bool last = i + 1 == cells.size();
+    options.return_sequences = return_sequences || !last;
+    options.keep_positions = !last;
+    const auto end = next + static_cast<std::ptrdiff_t>(cells[i].states.size());
+    result = ops::Recur(layer.b(), cells[i].project(sequence), {next, end}, cells[i].step, options);
+    next = end;
+    for (Value state : result.states) results.emplace_back(state);
+    sequence = result.outputs;
+  }
+  const Value output = return_sequences ? result.outputs : result.last_output;
+  if (return_sequences) layer.SetMask(output, mask);
+  if (!return_state) return output;
+  results[0] = output;
+  return Argument::List(std::move(results));
+}
+
+std::span<const LayerEntry> RecurrentLayers() {
+  static constexpr LayerEntry kLayers[] = {
+      {"GRU", CellLayer<GruCell>, MaskRule::kCustom},
+      {"LSTM", CellLayer<LstmCell>, MaskRule::kCustom},
+      {"RNN", Rnn, MaskRule::kCustom},
+      {"SimpleRNN", CellLayer<SimpleCell>, MaskRule::kCustom},
+  };
+  return kLayers;
+}
+
+}  // namespace keras_litert::layers

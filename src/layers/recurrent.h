@@ -1,0 +1,43 @@
+// What recurrent layers share: cells, and the layer around them.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "layers/layer.h"
+#include "ops/recurrent.h"
+
+namespace keras_litert::layers {
+
+// A recurrent cell, split in what it computes of all steps' inputs at once and what depends on the
+// states.
+struct Cell {
+  // [batch, time, …] → the sequences that `step` reads.
+  std::function<std::vector<Value>(Value x)> project;
+  ops::StepFunction step;
+  std::vector<Shape> states;  // without the batch axis
+};
+
+// Lowers in another graph (a loop's body) while it lives.
+class BuildIn {
+ public:
+  BuildIn(LoweringContext& context, const Builder& b) : context_(context), saved_(context.b) {
+    context.b = b;
+  }
+  BuildIn(const BuildIn&) = delete;
+  BuildIn& operator=(const BuildIn&) = delete;
+  ~BuildIn() { context_.b = saved_; }
+
+ private:
+  LoweringContext& context_;
+  Builder saved_;
+};
+
+// keras.layers.RNN's call: reads its arguments (sequences, initial_state, mask) and its part of the
+// config, runs the cells, one on top of the other, and sets the mask of the output. `make_cells`
+// makes the cells for inputs x. `rank` is that of the inputs. Gives the output, or a list of it and
+// the states.
+Argument RunCells(Layer& layer, Arguments& call, int rank,
+                  const std::function<std::vector<Cell>(Value x)>& make_cells);
+
+}  // namespace keras_litert::layers
