@@ -17,7 +17,8 @@ using nlohmann::json;
 
 namespace {
 
-// Nested wrappers and models deeper than this are refused: the config is untrusted and each level takes stack.
+// Nested wrappers and models deeper than this are refused: the config is untrusted and each level
+// takes stack.
 constexpr int kMaxDepth = 100;
 
 struct Policy {
@@ -44,7 +45,8 @@ Policy ReadPolicy(Builder& b, Config& config) {
     name = dtype["config"]["name"].get<std::string>();
   }
   if (std::optional<Policy> policy = PolicyByName(name)) return *policy;
-  b.Fail("dtype-1", fmt::format("the dtype policy {} is not supported", dtype.dump().substr(0, 120)),
+  b.Fail("dtype-1",
+         fmt::format("the dtype policy {} is not supported", dtype.dump().substr(0, 120)),
          "Save the model with a float policy; quantize while converting instead.");
   return {};
 }
@@ -68,7 +70,8 @@ Argument Autocast(Builder& b, const Argument& argument, DType dtype) {
       }
       return Argument::Dict(std::move(items));
     }
-    default: return argument;
+    default:
+      return argument;
   }
 }
 
@@ -88,11 +91,18 @@ Layer::Layer(LoweringContext& context, std::string class_name, const json& confi
 }
 
 Value Layer::Weight(int index, std::string_view name, const Shape& shape, bool trainable) {
-  const ir::ConstantPtr stored =
-      context_->weights.Get(b(), scope_, index, name, shape, trainable);
-  if (!stored) return Value();
-  const Value weight = b().Constant(stored);
-  return ir::IsFloat(weight.dtype()) ? lrt::Cast(b(), weight, compute_dtype_) : weight;
+  const Value weight = VariableWeight(index, name, shape, trainable);
+  return weight.ok() && ir::IsFloat(weight.dtype()) ? lrt::Cast(b(), weight, compute_dtype_)
+                                                    : weight;
+}
+
+Value Layer::VariableWeight(int index, std::string_view name, const Shape& shape, bool trainable) {
+  const ir::ConstantPtr stored = context_->weights.Get(b(), scope_, index, name, shape, trainable);
+  return stored ? b().Constant(stored) : Value();
+}
+
+void Layer::SkipWeight(int index, std::string_view name, bool trainable) {
+  context_->weights.Skip(b(), scope_, index, name, trainable);
 }
 
 Layer Layer::Child(const std::string& attribute, std::string class_name, const json& config) {
@@ -117,7 +127,9 @@ void Layer::SetMask(Value x, Value mask) {
   }
 }
 
-void Layer::Note(std::string text) { context_->notes.push_back(b().PathString() + ": " + text); }
+void Layer::Note(std::string text) {
+  context_->notes.push_back(b().PathString() + ": " + text);
+}
 
 Argument CallLayer(LoweringContext& context, const json& serialized, const WeightScope& scope,
                    Arguments& call) {
@@ -135,10 +147,12 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
   if (entry == nullptr) {
     const std::vector<std::string_view> names = LayerNames();
     const std::optional<std::string> near = NearMatch(class_name, names);
-    return b.Fail("layer-2", fmt::format("the layer class '{}' is not known{}", class_name,
-                                         near ? fmt::format("; did you mean '{}'?", *near) : ""),
-                  "Custom layers and subclassed models need their Python code: export them with the "
-                  "Python package, keras_litert.export(model, path).");
+    return b.Fail(
+        "layer-2",
+        fmt::format("the layer class '{}' is not known{}", class_name,
+                    near ? fmt::format("; did you mean '{}'?", *near) : ""),
+        "Custom layers and subclassed models need their Python code: export them with the "
+        "Python package, keras_litert.export(model, path).");
   }
   if (context.depth >= kMaxDepth) {
     return b.Fail("layer-3", fmt::format("layers are nested more than {} deep", kMaxDepth));
@@ -151,7 +165,8 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
     inputs.AddPositional(entry->autocast ? Autocast(b, argument, layer.compute_dtype()) : argument);
   }
   for (const auto& [key, argument] : call.keywords()) {
-    inputs.AddKeyword(key, entry->autocast ? Autocast(b, argument, layer.compute_dtype()) : argument);
+    inputs.AddKeyword(key,
+                      entry->autocast ? Autocast(b, argument, layer.compute_dtype()) : argument);
   }
   // A cast keeps the mask of what it casts.
   std::vector<Value> before;
@@ -194,7 +209,8 @@ Value ApplyActivation(Layer& layer, Value x, const json& activation) {
     return ops::Activate(layer.b(), x, activation.get<std::string>());
   }
   if (activation.is_object() && activation.contains("class_name")) {
-    // {"class_name": "function", "config": "gelu"} is a function; other classes are layers used as activations.
+    // {"class_name": "function", "config": "gelu"} is a function; other classes are layers used as
+    // activations.
     if (activation["class_name"] == "function" && activation.contains("config") &&
         activation["config"].is_string()) {
       return ops::Activate(layer.b(), x, activation["config"].get<std::string>());
@@ -208,7 +224,8 @@ Value ApplyActivation(Layer& layer, Value x, const json& activation) {
 }
 
 std::string ToSnakeCase(std::string_view class_name) {
-  // As keras.src.utils.naming: a word starts at a capital followed by lower case, and at a capital behind lower case.
+  // As keras.src.utils.naming: a word starts at a capital followed by lower case, and at a capital
+  // behind lower case.
   std::string text;
   for (char c : class_name) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') text += c;

@@ -57,6 +57,11 @@ class Layer {
   // Every weight that the layer has must be asked for, used or not: order-based files count them.
   Value Weight(int index, std::string_view name, const Shape& shape, bool trainable = true);
 
+  // The weight in the variable dtype: of layers that add it with autocast=False.
+  Value VariableWeight(int index, std::string_view name, const Shape& shape, bool trainable = true);
+  // A weight that inference does not need, of any shape.
+  void SkipWeight(int index, std::string_view name, bool trainable = true);
+
   // Lowers a sublayer given as a serialized object ({"class_name", "config", …}), whose weights live at `attribute`.
   // The sublayer's name is appended to the path in errors.
   Argument CallChild(const std::string& attribute, const nlohmann::json& serialized,

@@ -46,7 +46,7 @@ struct Weights::Request {
   bool trainable;
   std::string name;
   std::string layer_path;
-  std::shared_ptr<DeferredConstant> constant;
+  std::shared_ptr<DeferredConstant> constant;  // null: counted only
 };
 
 WeightScope WeightScope::Child(const std::string& name, int position) const {
@@ -56,8 +56,8 @@ WeightScope WeightScope::Child(const std::string& name, int position) const {
   return child;
 }
 
-ConstantPtr Weights::Get(ir::Builder& b, const WeightScope& scope, int index,
-                         std::string_view name, const Shape& shape, bool trainable) {
+ConstantPtr Weights::Get(ir::Builder& b, const WeightScope& scope, int index, std::string_view name,
+                         const Shape& shape, bool trainable) {
   const std::string path = fmt::format("{}/vars/{}", scope.path, index);
   const auto known = memo_.find(path);
   if (known != memo_.end()) return known->second;
@@ -83,15 +83,28 @@ ConstantPtr Weights::Get(ir::Builder& b, const WeightScope& scope, int index,
     }
     return memo_[path] = stored;
   }
+  Request& request = AddRequest(b, scope, index, name, trainable);
+  request.constant = std::make_shared<DeferredConstant>(TensorType{ir::DType::kFloat32, shape});
+  return memo_[path] = request.constant;
+}
+
+void Weights::Skip(ir::Builder& b, const WeightScope& scope, int index, std::string_view name,
+                   bool trainable) {
+  const std::string path = fmt::format("{}/vars/{}", scope.path, index);
+  if (archive_.layout() != archive::WeightLayout::kLayerOrder || memo_.contains(path)) return;
+  AddRequest(b, scope, index, name, trainable);
+  memo_[path] = nullptr;
+}
+
+Weights::Request& Weights::AddRequest(ir::Builder& b, const WeightScope& scope, int index,
+                                      std::string_view name, bool trainable) {
   auto request = std::make_shared<Request>();
   request->order = scope.order;
   request->order.push_back(-1000 + index);  // an object's own weights come before its children's
   request->trainable = trainable && scope.trainable;
   request->name = name;
   request->layer_path = b.PathString();
-  request->constant = std::make_shared<DeferredConstant>(TensorType{ir::DType::kFloat32, shape});
-  requests_[scope.top_level].push_back(request);
-  return memo_[path] = request->constant;
+  return *requests_[scope.top_level].emplace_back(std::move(request));
 }
 
 void Weights::Bind(ir::Builder& b) {
@@ -113,6 +126,7 @@ void Weights::Bind(ir::Builder& b) {
       return x->order < y->order;
     });
     for (size_t i = 0; i < have; ++i) {
+      if (!requests[i]->constant) continue;
       const archive::StoredWeight& weight = stored->weights[i];
       const TensorType& want = requests[i]->constant->type();
       if (weight.value->type().shape != want.shape) {
