@@ -1,5 +1,6 @@
 #include "util/platform.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -189,6 +190,18 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem
                 std::string("cannot be mapped into memory: ") + std::strerror(errno));
   }
   return std::make_shared<PosixMapping>(base, size);
+}
+
+Result<DynamicLibrary> DynamicLibrary::Open(const std::filesystem::path& path) {
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle != nullptr) return DynamicLibrary(handle);
+  const char* why = dlerror();
+  return Fail(path.string(), "file-9",
+              std::string("is no library that can be loaded: ") + (why != nullptr ? why : ""));
+}
+
+void* DynamicLibrary::Find(const char* name) const {
+  return dlsym(handle_, name);
 }
 
 void RemoveOutputFilesOnInterrupt() {

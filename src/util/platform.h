@@ -42,6 +42,20 @@ class OutputFile {
   virtual Status Commit() = 0;
 };
 
+// A shared library opened at run time. It stays loaded for the life of the process, as runtimes
+// that start threads do not survive being unloaded.
+class DynamicLibrary {
+ public:
+  // `path` is a file, or a bare name that the system's loader looks for. Errors: file-9.
+  static Result<DynamicLibrary> Open(const std::filesystem::path& path);
+  // The address of an exported name, or null.
+  void* Find(const char* name) const;
+
+ private:
+  explicit DynamicLibrary(void* handle) : handle_(handle) {}
+  void* handle_;
+};
+
 // From now on an interrupt (Ctrl-C), a hang-up or a request to terminate removes what unfinished
 // OutputFiles have written so far, then ends the process as it would have. A file larger than the
 // user's limit becomes an error of the write instead of a signal. For programs: a library leaves

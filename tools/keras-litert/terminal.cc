@@ -113,6 +113,7 @@ std::string FormatCount(int64_t count) {
 }
 
 std::string FormatSeconds(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.0f} µs", seconds * 1e6);
   if (seconds < 0.01) return fmt::format("{:.1f} ms", seconds * 1e3);
   return fmt::format("{:.2f} s", seconds);
 }

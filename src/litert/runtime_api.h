@@ -1,0 +1,96 @@
+// The part of LiteRT's C API that runtime.cc calls: its types, as bytes, and its functions, by
+// name. Declared here because the library comes without headers; layouts as in LiteRT 2.x, checked
+// where the compiler can.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "util/platform.h"
+
+namespace keras_litert::litert {
+
+using LiteRtStatus = int;  // 0: ok
+using LiteRtIndex = size_t;
+
+// Opaque objects.
+using LiteRtEnvironment = struct LiteRtEnvironmentOpaque*;
+using LiteRtModel = struct LiteRtModelOpaque*;
+using LiteRtOptions = struct LiteRtOptionsOpaque*;
+using LiteRtCompiledModel = struct LiteRtCompiledModelOpaque*;
+using LiteRtSignature = struct LiteRtSignatureOpaque*;
+using LiteRtTensor = struct LiteRtTensorOpaque*;
+using LiteRtTensorBuffer = struct LiteRtTensorBufferOpaque*;
+using LiteRtRequirements = struct LiteRtRequirementsOpaque*;
+
+inline constexpr int kLiteRtMaxRank = 8;
+inline constexpr int kLiteRtCpu = 1;
+inline constexpr int kLiteRtHostMemory = 1;
+inline constexpr int kLiteRtLockRead = 0;
+inline constexpr int kLiteRtLockWrite = 1;
+
+struct LiteRtLayout {
+  unsigned int rank : 7;
+  unsigned int has_strides : 1;
+  int32_t dimensions[kLiteRtMaxRank];  // below 0: dynamic
+  uint32_t strides[kLiteRtMaxRank];
+};
+static_assert(sizeof(LiteRtLayout) == 68);
+
+struct LiteRtRankedTensorType {
+  int element_type;  // TfLiteType's numbers
+  LiteRtLayout layout;
+};
+static_assert(sizeof(LiteRtRankedTensorType) == 72);
+
+// One pointer a function. Each name is LiteRT's without its prefix.
+struct LiteRtApi {
+  LiteRtStatus (*CreateEnvironment)(int, const void* options, LiteRtEnvironment*);
+  void (*DestroyEnvironment)(LiteRtEnvironment);
+  LiteRtStatus (*CreateModelFromFile)(LiteRtEnvironment, const char* file, LiteRtModel*);
+  void (*DestroyModel)(LiteRtModel);
+  LiteRtStatus (*CreateOptions)(LiteRtOptions*);
+  LiteRtStatus (*SetOptionsHardwareAccelerators)(LiteRtOptions, int accelerators);
+  void (*DestroyOptions)(LiteRtOptions);
+  LiteRtStatus (*CreateCompiledModel)(LiteRtEnvironment, LiteRtModel, LiteRtOptions,
+                                      LiteRtCompiledModel*);
+  void (*DestroyCompiledModel)(LiteRtCompiledModel);
+  LiteRtStatus (*GetNumModelSignatures)(LiteRtModel, LiteRtIndex*);
+  LiteRtStatus (*GetModelSignature)(LiteRtModel, LiteRtIndex, LiteRtSignature*);
+  LiteRtStatus (*GetNumSignatureInputs)(LiteRtSignature, LiteRtIndex*);
+  LiteRtStatus (*GetNumSignatureOutputs)(LiteRtSignature, LiteRtIndex*);
+  LiteRtStatus (*GetSignatureInputName)(LiteRtSignature, LiteRtIndex, const char**);
+  LiteRtStatus (*GetSignatureOutputName)(LiteRtSignature, LiteRtIndex, const char**);
+  LiteRtStatus (*GetSignatureInputTensorByIndex)(LiteRtSignature, LiteRtIndex, LiteRtTensor*);
+  LiteRtStatus (*GetSignatureOutputTensorByIndex)(LiteRtSignature, LiteRtIndex, LiteRtTensor*);
+  LiteRtStatus (*GetRankedTensorType)(LiteRtTensor, LiteRtRankedTensorType*);
+  LiteRtStatus (*CompiledModelResizeInputTensor)(LiteRtCompiledModel, LiteRtIndex signature,
+                                                 LiteRtIndex input, const int* sizes, size_t rank);
+  LiteRtStatus (*GetCompiledModelInputTensorLayout)(LiteRtCompiledModel, LiteRtIndex signature,
+                                                    LiteRtIndex input, LiteRtLayout*);
+  LiteRtStatus (*GetCompiledModelOutputTensorLayouts)(LiteRtCompiledModel, LiteRtIndex signature,
+                                                      size_t count, LiteRtLayout*, bool allocate);
+  LiteRtStatus (*GetCompiledModelInputBufferRequirements)(LiteRtCompiledModel,
+                                                          LiteRtIndex signature, LiteRtIndex input,
+                                                          LiteRtRequirements*);
+  LiteRtStatus (*GetCompiledModelOutputBufferRequirements)(LiteRtCompiledModel,
+                                                           LiteRtIndex signature,
+                                                           LiteRtIndex output, LiteRtRequirements*);
+  LiteRtStatus (*CreateManagedTensorBufferFromRequirements)(LiteRtEnvironment,
+                                                            const LiteRtRankedTensorType*,
+                                                            LiteRtRequirements,
+                                                            LiteRtTensorBuffer*);
+  LiteRtStatus (*GetTensorBufferTensorType)(LiteRtTensorBuffer, LiteRtRankedTensorType*);
+  LiteRtStatus (*GetTensorBufferSize)(LiteRtTensorBuffer, size_t*);
+  LiteRtStatus (*LockTensorBuffer)(LiteRtTensorBuffer, void** address, int mode);
+  LiteRtStatus (*UnlockTensorBuffer)(LiteRtTensorBuffer);
+  void (*DestroyTensorBuffer)(LiteRtTensorBuffer);
+  LiteRtStatus (*RunCompiledModel)(LiteRtCompiledModel, LiteRtIndex signature, size_t num_inputs,
+                                   LiteRtTensorBuffer*, size_t num_outputs, LiteRtTensorBuffer*);
+  const char* (*GetStatusString)(LiteRtStatus);  // null in releases that do not export it
+};
+
+// The name of the first function that `library` lacks, or null: `api` is complete.
+const char* LoadApi(const DynamicLibrary& library, LiteRtApi& api);
+
+}  // namespace keras_litert::litert
