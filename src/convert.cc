@@ -14,6 +14,7 @@
 #include "ir/print.h"
 #include "layers/model.h"
 #include "litert/writer.h"
+#include "passes/check_types.h"
 #include "passes/pipeline.h"
 #include "util/near_match.h"
 #include "util/platform.h"
@@ -138,6 +139,9 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
   };
   dump(kLowerStage);
   passes::RunPipeline(module, [&](const passes::Pass& pass) { dump(pass.name); });
+  if (std::vector<Diagnostic> errors = passes::CheckTypes(module); !errors.empty()) {
+    return std::unexpected(Error(std::move(errors)));
+  }
 
   // litert: the file.
   litert::WriteOptions write;

@@ -104,6 +104,10 @@ ConstantPtr Transposed(const ConstantPtr& x, const std::vector<int>& permutation
 ConstantPtr Reshaped(const ConstantPtr& x, const Shape& shape);
 // Elements converted as Keras's `cast` does. REQUIRES: numbers or bool on both sides.
 ConstantPtr Casted(const ConstantPtr& x, DType dtype);
+// As Casted(), but without the roundings that casts between float dtypes left on the way from the
+// source: for cast<float16>(w) of float32 weights and dtype float32 it is w itself.
+// REQUIRES: floats on both sides.
+ConstantPtr CastedUnrounded(const ConstantPtr& x, DType dtype);
 // y[..., i, ...] = x[..., i, ...] * scale[i] along `axis`. float32 only.
 ConstantPtr ScaledAlong(const ConstantPtr& x, int axis, std::vector<float> scale);
 

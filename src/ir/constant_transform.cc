@@ -276,6 +276,7 @@ class ReshapedConstant final : public Constant {
     source_->ReleaseRange(offset, size);
   }
   std::string Describe() const override { return source_->Describe(); }
+  const ConstantPtr& source() const { return source_; }
 
  private:
   ConstantPtr source_;
@@ -309,6 +310,19 @@ ConstantPtr Reshaped(const ConstantPtr& x, const Shape& shape) {
 ConstantPtr Casted(const ConstantPtr& x, DType dtype) {
   if (x->type().dtype == dtype) return x;
   return std::make_shared<CastedConstant>(x, dtype);
+}
+
+ConstantPtr CastedUnrounded(const ConstantPtr& x, DType dtype) {
+  if (const auto* cast = dynamic_cast<const CastedConstant*>(x.get())) {
+    if (IsFloat(x->type().dtype) && IsFloat(cast->source()->type().dtype)) {
+      return CastedUnrounded(cast->source(), dtype);
+    }
+  } else if (const auto* transposed = dynamic_cast<const TransposedConstant*>(x.get())) {
+    return Transposed(CastedUnrounded(transposed->source(), dtype), transposed->permutation());
+  } else if (const auto* reshaped = dynamic_cast<const ReshapedConstant*>(x.get())) {
+    return Reshaped(CastedUnrounded(reshaped->source(), dtype), x->type().shape);
+  }
+  return Casted(x, dtype);
 }
 
 ConstantPtr ScaledAlong(const ConstantPtr& x, int axis, std::vector<float> scale) {

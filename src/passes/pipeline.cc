@@ -7,6 +7,8 @@ namespace keras_litert::passes {
 std::span<const Pass> Pipeline() {
   static constexpr Pass kPasses[] = {
       {"remove_dead_code", RemoveDeadCode},
+      // Before everything that computes with constants or looks for float32.
+      {"legalize_floats", LegalizeFloats},
       {"fold_constants", FoldConstants},
       // Layout first: the other rewrites look for operators that stand side by side.
       {"simplify_reshapes", SimplifyReshapes},
@@ -20,6 +22,8 @@ std::span<const Pass> Pipeline() {
       {"fold_batch_norm", FoldBatchNorm},
       {"fuse_activations", FuseActivations},
       {"fold_padding", FoldPadding},
+      // Behind all that choose operators: none of them needs to know which kernels exist.
+      {"legalize_types", LegalizeTypes},
       // What the others left twice or unused.
       {"eliminate_common_subexpressions", EliminateCommonSubexpressions},
       {"remove_dead_code_again", RemoveDeadCode},

@@ -17,5 +17,7 @@ void SimplifyArithmetic(ir::Module& module);
 void FoldBatchNorm(ir::Module& module);
 void FuseActivations(ir::Module& module);
 void FoldPadding(ir::Module& module);
+void LegalizeFloats(ir::Module& module);
+void LegalizeTypes(ir::Module& module);
 
 }  // namespace keras_litert::passes
