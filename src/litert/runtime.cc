@@ -36,8 +36,11 @@ class Model final : public LoadedModel {
       : runtime_(std::move(runtime)), api_(api), file_(std::move(file)) {}
 
   Status Load() {
+    // LiteRT reports its doings on standard error; only what goes wrong is of interest.
+    const LiteRtEnvironmentOption quiet{kLiteRtMinLoggerSeverity, kLiteRtAnyInteger,
+                                        kLiteRtErrorSeverity};
     LiteRtEnvironment environment = nullptr;
-    KL_RETURN_IF_ERROR(Check(api_.CreateEnvironment(0, nullptr, &environment), "start"));
+    KL_RETURN_IF_ERROR(Check(api_.CreateEnvironment(1, &quiet, &environment), "start"));
     environment_ = {environment, api_.DestroyEnvironment};
 
     LiteRtModel model = nullptr;

@@ -43,9 +43,20 @@ struct LiteRtRankedTensorType {
 };
 static_assert(sizeof(LiteRtRankedTensorType) == 72);
 
+// An option of the environment; only integers are used.
+struct LiteRtEnvironmentOption {
+  int tag;
+  int value_type alignas(8);
+  int64_t value;
+};
+static_assert(sizeof(LiteRtEnvironmentOption) == 24);
+inline constexpr int kLiteRtMinLoggerSeverity = 25;  // a tag
+inline constexpr int kLiteRtErrorSeverity = 3;
+inline constexpr int kLiteRtAnyInteger = 2;
+
 // One pointer a function. Each name is LiteRT's without its prefix.
 struct LiteRtApi {
-  LiteRtStatus (*CreateEnvironment)(int, const void* options, LiteRtEnvironment*);
+  LiteRtStatus (*CreateEnvironment)(int count, const LiteRtEnvironmentOption*, LiteRtEnvironment*);
   void (*DestroyEnvironment)(LiteRtEnvironment);
   LiteRtStatus (*CreateModelFromFile)(LiteRtEnvironment, const char* file, LiteRtModel*);
   void (*DestroyModel)(LiteRtModel);

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 from cli.support import FILE, MODEL, OK, RUNTIME, USAGE, check
@@ -120,3 +121,130 @@ def test_verify_without_runtime(saved, tmp_path):
         )
         assert str(runtime) in completed.stderr
         assert "help: " in completed.stderr
+
+
+# --- Arrays, as NumPy writes them -----------------------------------------------------------------
+
+
+def verify_pair(folder, inputs, expected, *arguments):
+    return run_cli(
+        "verify", folder / "pair.tflite", "--inputs", inputs, "--expected", expected,
+        "--runtime", libraries(), "--json", *arguments,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory):
+    """A folder with pair.tflite, and values for its inputs.
+
+    Inputs `a` float32 [?, 3] and `b` int32 [?, 3]; outputs a·b and b + 1.
+    """
+    folder = tmp_path_factory.mktemp("pair")
+    a = keras.Input((3,), name="a")
+    b = keras.Input((3,), name="b", dtype="int32")
+    keras.Model([a, b], [a * b, b + 1]).save(folder / "pair.keras")
+    check(run_cli("convert", folder / "pair.keras"), OK)
+    rng = np.random.default_rng(0)
+    return folder, rng.normal(size=(4, 3)).astype("float32"), rng.integers(-9, 9, (4, 3), "int32")
+
+
+def save_npz(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+def test_arrays_by_name_and_by_order(pair, tmp_path):
+    folder, a, b = pair
+    named = save_npz(tmp_path / "named.npz", b=b, a=a)
+    unnamed = tmp_path / "unnamed.npz"
+    np.savez(unnamed, a, b)
+    both = save_npz(tmp_path / "both.npz", output_1=b + 1, output_0=a * b)
+    for inputs in (named, unnamed):
+        report = json.loads(check(verify_pair(folder, inputs, both), OK).stdout)
+        assert [output["name"] for output in report["outputs"]] == ["output_0", "output_1"]
+        assert [output["dtype"] for output in report["outputs"]] == ["float32", "int32"]
+
+
+def test_some_outputs_only(pair, tmp_path):
+    folder, a, b = pair
+    inputs = save_npz(tmp_path / "x.npz", a=a, b=b)
+    second = save_npz(tmp_path / "y.npz", output_1=b + 1)
+    report = json.loads(check(verify_pair(folder, inputs, second), OK).stdout)
+    assert [output["name"] for output in report["outputs"]] == ["output_1"]
+
+
+def test_integers_must_be_equal(pair, tmp_path):
+    folder, a, b = pair
+    inputs = save_npz(tmp_path / "x.npz", a=a, b=b)
+    wrong = b + 1
+    wrong[2, 1] += 1
+    wrong[3, 0] -= 5
+    expected = save_npz(tmp_path / "y.npz", output_1=wrong)
+    report = json.loads(
+        check(verify_pair(folder, inputs, expected, "--tolerance", "9"), MODEL).stdout
+    )
+    (output,) = report["outputs"]
+    assert output["mismatches"] == 2
+    assert output["reason"] == f"[2, 1]: {b[2, 1] + 1}, expected {wrong[2, 1]}"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.asfortranarray,
+        lambda x: x[::-1][::-1],
+        lambda x: x.astype("int64") if x.dtype == "int32" else x.astype("float64"),
+    ],
+    ids=["fortran order", "view", "64 bits"],
+)
+def test_forms_of_arrays(pair, tmp_path, form):
+    folder, a, b = pair
+    inputs = save_npz(tmp_path / "x.npz", a=form(a), b=form(b))
+    expected = save_npz(tmp_path / "y.npz", output_0=form(a * b), output_1=form(b + 1))
+    check(verify_pair(folder, inputs, expected), OK)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_versions_of_the_format(saved, tmp_path, version):
+    """And .npy files, which hold one array."""
+    with open(tmp_path / "x.npy", "wb") as file:
+        np.lib.format.write_array(file, np.load(saved / "x.npz")["image"], version=version)
+    check(verify(saved, inputs=tmp_path / "x.npy"), OK)
+
+
+@pytest.mark.parametrize(
+    "array, told",
+    [
+        (np.zeros((2, 6, 5, 2), ">f4"), "`>f4`"),
+        (np.zeros((2, 6, 5, 2), "complex128"), "`<c16`"),
+        (np.array([["text"]]), "`<U4`"),
+        (np.array([{"a": 1}], dtype=object), "`|O`"),
+        (np.zeros(3, [("x", "f4"), ("y", "i4")]), "header"),
+    ],
+    ids=["big-endian", "complex128", "text", "object", "structured"],
+)
+def test_refused_dtypes(saved, tmp_path, array, told):
+    np.savez(tmp_path / "x.npz", image=array)
+    completed = check(verify(saved, inputs=tmp_path / "x.npz"), FILE)
+    assert f"{tmp_path / 'x.npz'}: npz-" in completed.stderr
+    assert "`image`" in completed.stderr and told in completed.stderr
+
+
+def test_integers_that_do_not_fit(pair, tmp_path):
+    folder, a, b = pair
+    inputs = save_npz(tmp_path / "x.npz", a=a, b=b.astype("int64") + 2**40)
+    expected = save_npz(tmp_path / "y.npz", output_1=b)
+    completed = check(verify_pair(folder, inputs, expected), USAGE)
+    assert [error["code"] for error in json.loads(completed.stdout)["errors"]] == ["arrays-4"]
+
+
+def test_damaged_arrays(saved, tmp_path):
+    """Whatever a byte becomes, the file is read or refused."""
+    content = (saved / "x.npz").read_bytes()
+    rng = np.random.default_rng(1)
+    path = tmp_path / "damaged.npz"
+    for place in rng.integers(0, 160, 40):
+        damaged = bytearray(content)
+        damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        assert verify(saved, inputs=path).returncode in (OK, MODEL, USAGE, FILE)
