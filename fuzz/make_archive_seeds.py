@@ -28,8 +28,14 @@ def dtypes(f):
 
 
 def chunked(f):
-    f.create_dataset("gzip", data=np.arange(60.0).reshape(6, 10), chunks=(4, 3), compression="gzip",
-                     shuffle=True, fletcher32=True)
+    f.create_dataset(
+        "gzip",
+        data=np.arange(60.0).reshape(6, 10),
+        chunks=(4, 3),
+        compression="gzip",
+        shuffle=True,
+        fletcher32=True,
+    )
     f.create_dataset("part", (9,), "i4", chunks=(2,), fillvalue=7)[2:4] = 1
 
 
@@ -86,7 +92,8 @@ def main(folder):
     seeds["prefix"] = archive(entries, prefix=b"#!/bin/sh\n")
     entries["model_00000.weights.h5"] = entries.pop("model.weights.h5")
     entries["model.weights.json"] = (
-        b'{"metadata": {}, "weight_map": {"/layers/dense/vars": ["model_00000.weights.h5"]}}')
+        b'{"metadata": {}, "weight_map": {"/layers/dense/vars": ["model_00000.weights.h5"]}}'
+    )
     seeds["shards"] = archive(entries)
     seeds["json"] = b'{"a": [NaN, -Infinity, null, 1.5, "\\u00e9\\"", true], "b": {"c": []}}'
     for name, content in seeds.items():

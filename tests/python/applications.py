@@ -85,13 +85,16 @@ def make_plausible(model, seed=0):
     for layer in norms:
         layer.momentum = 0.0  # One pass in training mode then sets the moving statistics.
     if norms:
-        model(images(model, 2, seed=99), training=True)
+        # Small maps give few values for each channel's statistics: more images then.
+        small = (model.input_shape[1] or 224) < 128
+        model(images(model, 8 if small else 2, seed=99), training=True)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
         mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
-        deviation = np.sqrt(variance + 1e-3)
-        layer.moving_mean.assign(mean + 0.2 * deviation * rng.uniform(-1, 1, mean.shape))
-        layer.moving_variance.assign((variance + 1e-3) * rng.uniform(0.8, 1.2, variance.shape))
+        # A channel that hardly varied over so few images would amplify rounding errors.
+        variance = np.maximum(variance, 0.1 * np.median(variance)) + 1e-3
+        layer.moving_mean.assign(mean + 0.2 * np.sqrt(variance) * rng.uniform(-1, 1, mean.shape))
+        layer.moving_variance.assign(variance * rng.uniform(0.8, 1.2, variance.shape))
     return model
 
 

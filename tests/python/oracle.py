@@ -95,11 +95,18 @@ def refused(name, reason):
 
 
 class ConversionFailed(AssertionError):
-    """The tool ended with an exit code other than 0; the message is what it wrote."""
+    """The tool ended with an exit code other than 0; the message has its first errors."""
 
     def __init__(self, completed):
         self.completed = completed
-        super().__init__(f"exit code {completed.returncode}\n{completed.stderr}{completed.stdout}")
+        output = completed.stderr + completed.stdout
+        errors = (_parse_json(completed.stdout) or _parse_json(completed.stderr) or {}).get(
+            "errors"
+        )
+        if errors:
+            lines = [f"{e['path']}: {e['code']}: {e['message']}" for e in errors[:8]]
+            output = "; ".join(lines) + (f"; and {len(errors) - 8} more" if len(errors) > 8 else "")
+        super().__init__(f"exit code {completed.returncode}: {output}")
 
 
 @functools.cache
