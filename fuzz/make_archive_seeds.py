@@ -1,4 +1,4 @@
-"""Writes a seed corpus for archive_fuzzer into a folder: small files, one feature each. Needs h5py."""
+"""Writes seeds for archive_fuzzer into a folder: small files, one feature each. Needs h5py."""
 
 import io
 import pathlib
