@@ -14,6 +14,8 @@ endif()
 
 function(keras_litert_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
+                                           # libstdc++ 12's own algorithms use what it marks deprecated.
+                                           $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>
                                            $<$<BOOL:${KERAS_LITERT_WERROR}>:-Werror>)
 endfunction()
 

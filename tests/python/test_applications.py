@@ -5,8 +5,8 @@ import pytest
 
 SUBSET = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "ResNet50")
 
-# At most as many operators as TensorFlow's converter writes for the model.
-OPERATORS = {"MobileNetV2": 65, "EfficientNetB0": 303, "ResNet50": 74}
+# At most as many operators as TensorFlow's converter (2.21) writes for the model.
+OPERATORS = {"MobileNetV2": 65, "EfficientNetB0": 303, "ResNet50": 75}
 
 
 @pytest.mark.slow
