@@ -107,6 +107,15 @@ def parameters(callable_):
     return [name for name in inspect.signature(callable_).parameters if name != "self"]
 
 
+def takes(cls, argument):
+    """Whether a layer has an argument: of its constructor or call, or read from kwargs."""
+    for base in cls.__mro__[:-1]:
+        methods = (getattr(base, "__init__", None), getattr(base, "call", None))
+        if any(argument in parameters(method) for method in methods if method):
+            return True
+    return f'"{argument}"' in inspect.getsource(cls)
+
+
 def inference_arguments(cls):
     if AUGMENTATION.match(cls.__name__):
         return []
@@ -129,8 +138,7 @@ def problems(keras, layers, activations, arguments, tests, refusals):
         kind, _, rest = name.partition(".")
         if kind == "layers" and rest in known_layers:
             cls = getattr(keras.layers, rest)
-            inherited = [p for base in cls.__mro__[:-1] for p in parameters(base.__init__)]
-            unknown = [a for a in arguments[name] if a not in inherited]
+            unknown = [a for a in arguments[name] if not takes(cls, a)]
             found += [f"{name} has no argument {a!r} ({where})" for a in unknown]
         elif kind == "activations" and rest in known_activations:
             unknown = [
