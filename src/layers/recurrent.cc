@@ -9,6 +9,7 @@
 #include "ir/operators.h"
 #include "layers/table.h"
 #include "ops/linear.h"
+#include "ops/variable.h"
 
 namespace keras_litert::layers {
 
@@ -35,20 +36,6 @@ constexpr std::string_view kTrainingOnly[] = {"kernel_initializer",
                                               "seed",
                                               "implementation",
                                               "use_cudnn"};
-
-// An activation of a cell, applied in whatever graph a step is lowered into.
-using ActivationFunction = std::function<Value(Builder& b, Value x)>;
-
-ActivationFunction CellActivation(Layer owner, std::string_view key, std::string_view fallback) {
-  json serialized = owner.config().Has(key) || owner.config().json().contains(key)
-                        ? owner.config().Raw(key)
-                        : json(fallback);
-  return [owner, serialized](Builder& b, Value x) mutable {
-    if (!x.ok()) return x;
-    const BuildIn scope(owner.context(), b);
-    return ApplyActivation(owner, x, serialized);
-  };
-}
 
 // x · W for a state x that may be zeros (failed): then the product is missing, and only the bias is
 // left.
@@ -287,7 +274,38 @@ std::optional<std::vector<Value>> InitialStates(Layer& layer, std::vector<Value>
   return given;
 }
 
+// The variables that keep the states of a stateful layer between invocations; `initial` (may be
+// null) becomes their values.
+std::vector<Value> StateVariables(Layer& layer, Dim batch, const std::vector<Cell>& cells,
+                                  std::vector<Value>* initial) {
+  std::vector<Value> variables;
+  for (const Cell& cell : cells) {
+    for (Shape shape : cell.states) {
+      shape.Insert(0, batch);
+      const ir::TensorType type{layer.compute_dtype(), shape};
+      const size_t index = variables.size();
+      variables.push_back(ops::ZeroVariable(
+          layer.b(), fmt::format("{}/state_{}", layer.scope().path, index), type));
+      if (initial != nullptr) {
+        (*initial)[index] = ops::ReadVariable(layer.b(), variables.back(), type);
+      }
+    }
+  }
+  return variables;
+}
+
 }  // namespace
+
+ActivationFunction CellActivation(const Layer& owner, std::string_view key,
+                                  std::string_view fallback) {
+  Layer layer = owner;
+  json serialized = layer.config().json().contains(key) ? layer.config().Raw(key) : json(fallback);
+  return [layer, serialized](Builder& b, Value x) mutable {
+    if (!x.ok()) return x;
+    const BuildIn scope(layer.context(), b);
+    return ApplyActivation(layer, x, serialized);
+  };
+}
 
 Argument RunCells(Layer& layer, Arguments& call, int rank,
                   const std::function<std::vector<Cell>(Value x)>& make_cells) {
@@ -310,14 +328,11 @@ Argument RunCells(Layer& layer, Arguments& call, int rank,
   options.unroll = config.Bool("unroll", false);
   options.zero_output_for_mask = config.Bool("zero_output_for_mask", false);
   options.mask = mask;
-  options.state_rank = rank - 1;
   config.Ignore({"input_length", "input_dim"});
   if (config.Bool("time_major", false)) {
     return layer.Fail("rnn-12", "time_major=True is not supported");
   }
-  if (config.Bool("stateful", false)) {
-    return layer.Fail("rnn-13", "stateful=True is not supported");
-  }
+  const bool stateful = config.Bool("stateful", false);
   if (x.rank() != rank) {
     return layer.Fail(
         "rnn-14", fmt::format("the input must have rank {}, got {}", rank, x.shape().ToString()));
@@ -331,8 +346,16 @@ Argument RunCells(Layer& layer, Arguments& call, int rank,
   const size_t errors = layer.b().errors().size();
   const std::vector<Cell> cells = make_cells(x);
   if (layer.b().errors().size() != errors || cells.empty()) return Value();
-  const std::optional<std::vector<Value>> initial = InitialStates(layer, given, cells);
+  std::optional<std::vector<Value>> initial = InitialStates(layer, given, cells);
   if (!initial) return Value();
+  std::vector<Value> variables;
+  if (stateful) {
+    if (!x.dim(0).is_static()) {
+      return layer.Fail("rnn-13", "stateful=True needs a fixed batch size",
+                        "Give the model's Input a batch_size, or convert with --static-batch.");
+    }
+    variables = StateVariables(layer, x.dim(0), cells, given.empty() ? &*initial : nullptr);
+  }
 
   // A stack of cells is a stack of loops: the inputs of each are then one matrix product too.
   ops::Recurrence result;
@@ -343,11 +366,26 @@ Argument RunCells(Layer& layer, Arguments& call, int rank,
     const bool last = i + 1 == cells.size();
     options.return_sequences = return_sequences || !last;
     options.keep_positions = !last;
-    const auto end = next + static_cast<std::ptrdiff_t>(cells[i].states.size());
-    result = ops::Recur(layer.b(), cells[i].project(sequence), {next, end}, cells[i].step, options);
+    const Cell& cell = cells[i];
+    const auto end = next + static_cast<std::ptrdiff_t>(cell.states.size());
+    std::vector<Value> before(next, end);
     next = end;
+    if (cell.enter) {
+      sequence = cell.enter(sequence, 2);
+      for (Value& state : before) state = cell.enter(state, 1);
+    }
+    options.state_rank = cell.state_rank;
+    result = ops::Recur(layer.b(), cell.project(sequence), before, cell.step, options);
+    if (cell.leave) {
+      result.outputs = cell.leave(result.outputs, 2);
+      result.last_output = cell.leave(result.last_output, 1);
+      for (Value& state : result.states) state = cell.leave(state, 1);
+    }
     for (Value state : result.states) results.emplace_back(state);
     sequence = result.outputs;
+  }
+  for (size_t i = 0; i < variables.size() && i + 1 < results.size(); ++i) {
+    ops::AssignVariable(layer.b(), variables[i], results[i + 1].tensor());
   }
   const Value output = return_sequences ? result.outputs : result.last_output;
   if (return_sequences) layer.SetMask(output, mask);

@@ -15,8 +15,18 @@ struct Cell {
   // [batch, time, …] → the sequences that `step` reads.
   std::function<std::vector<Value>(Value x)> project;
   ops::StepFunction step;
-  std::vector<Shape> states;  // without the batch axis
+  std::vector<Shape> states;  // as Keras has them, without the batch axis
+  int state_rank = 2;         // in `step`, with the batch axis
+  // Where `step` has another layout than Keras: from Keras's layout to its own and back. `leading`
+  // axes stand before those of the layout. Null: the layouts are the same.
+  std::function<Value(Value x, int leading)> enter;
+  std::function<Value(Value x, int leading)> leave;
 };
+
+// An activation of a cell, applied in whatever graph a step is lowered into.
+using ActivationFunction = std::function<Value(Builder& b, Value x)>;
+ActivationFunction CellActivation(const Layer& owner, std::string_view key,
+                                  std::string_view fallback);
 
 // Lowers in another graph (a loop's body) while it lives.
 class BuildIn {

@@ -194,17 +194,25 @@ Value Runner::OutputBuffer(const Carry& carry) const {
   Shape shape = carry.output.shape();
   shape.Insert(1, time_);
   const Value x = sequences_[0];
-  const bool fits = x.rank() == 3 && shape.rank() == 3 && x.dtype() == carry.output.dtype() &&
-                    x.dim(2).is_static() && shape[2].is_static() &&
-                    x.dim(2).value() >= shape[2].value();
-  // Cut from the sequence where possible, so that no sizes have to be computed at run time.
+  bool fits = x.rank() == shape.rank() && x.rank() <= 5 && x.dtype() == carry.output.dtype();
+  for (int i = 2; fits && i < shape.rank(); ++i) {
+    fits = x.dim(i).is_static() && shape[i].is_static() && x.dim(i).value() >= shape[i].value();
+  }
+  std::vector<int32_t> sizes{-1, -1};
+  for (int i = 2; i < shape.rank(); ++i) {
+    sizes.push_back(static_cast<int32_t>(shape[i].value_or_minus_one()));
+  }
+  const int64_t more = time_.is_static() ? 0 : kStepsAtOnce - 1;
+  if (!fits) {
+    shape.Set(1, b_.symbols().Sum(time_, more));
+    return lrt::Fill(b_, shape, b_.Scalar(0, carry.output.dtype()));
+  }
+  // Cut from the sequence, so that no sizes have to be computed at run time.
   const Value buffer =
-      fits ? lrt::Slice(b_, x, b_.Vector({0, 0, 0}),
-                        b_.Vector({-1, -1, static_cast<int32_t>(shape[2].value())}), shape)
-           : lrt::Fill(b_, shape, b_.Scalar(0, carry.output.dtype()));
-  if (time_.is_static() || kStepsAtOnce == 1) return buffer;
-  std::vector<lrt::AxisPadding> padding(static_cast<size_t>(shape.rank()));
-  padding[1].after = kStepsAtOnce - 1;
+      lrt::Slice(b_, x, b_.Vector(std::vector<int32_t>(sizes.size(), 0)), b_.Vector(sizes), shape);
+  if (more == 0) return buffer;
+  std::vector<lrt::AxisPadding> padding(sizes.size());
+  padding[1].after = more;
   return lrt::Pad(b_, buffer, padding);
 }
 
@@ -216,6 +224,10 @@ Value Runner::CutPadding(Value x) const {
   const auto all_but_time = static_cast<int32_t>((1U << rank) - 1 - 2);
   Shape shape = x.shape();
   shape.Set(1, time_);
+  if (rank > 5) {  // STRIDED_SLICE ends there
+    return lrt::Slice(b_, x, b_.Vector(std::vector<int32_t>(rank, 0)), b_.ShapeVector(shape),
+                      shape);
+  }
   return lrt::StridedSlice(b_, x, b_.Vector(std::vector<int32_t>(rank, 0)), b_.Vector(end),
                            b_.Vector(std::vector<int32_t>(rank, 1)), {.end_mask = all_but_time},
                            {x.dtype(), shape});
