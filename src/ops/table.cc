@@ -9,7 +9,7 @@ const std::map<std::string_view, OpFunction>& Table() {
   static const std::map<std::string_view, OpFunction> kTable = [] {
     std::map<std::string_view, OpFunction> table;
     for (std::span<const OpEntry> family :
-         {ActivationOps(), ConvolutionOps(), ElementwiseOps(), LinearOps(), NormalizationOps(),
+         {ActivationOps(), ConvolutionOps(), EinsumOps(), ElementwiseOps(), LinearOps(), NormalizationOps(),
           PoolingOps(), ReductionOps(), ShapeOps()}) {
       for (const OpEntry& entry : family) table.emplace(entry.name, entry.function);
     }

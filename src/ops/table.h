@@ -22,6 +22,7 @@ struct OpEntry {
 // One table a family, in the family's file.
 std::span<const OpEntry> ActivationOps();
 std::span<const OpEntry> ConvolutionOps();
+std::span<const OpEntry> EinsumOps();
 std::span<const OpEntry> ElementwiseOps();
 std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();

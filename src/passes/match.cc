@@ -137,7 +137,7 @@ bool IsImpure(BuiltinOperator code) {
 }
 
 RewriteBuilder::RewriteBuilder(ir::Module& module, ir::Graph& graph, ir::Operator* op)
-    : context_{module, {}, {}, op->origin}, builder_(context_, graph) {
+    : context_{module, {}, {}, op == nullptr ? 0 : op->origin}, builder_(context_, graph) {
   builder_.SetInsertionPoint(op);
 }
 

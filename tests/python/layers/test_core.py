@@ -2,8 +2,8 @@
 
 import keras
 import pytest
-from keras import layers
-from oracle import check, check_layer, shows
+from keras import layers, ops
+from oracle import check, check_layer, check_refused, refused, save, shows, workplace
 
 
 @shows("layers.Dense", "units", "use_bias", "activation")
@@ -75,3 +75,133 @@ def test_identity_only():
 def test_dense_h5():
     x = keras.Input((4,))
     check(keras.Model(x, layers.Dense(2)(x)), extension=".h5")
+
+
+@shows("layers.Dense", "lora_rank")
+def test_dense_enable_lora():
+    layer = layers.Dense(5)
+    x = keras.Input((7,))
+    model = keras.Model(x, layer(x))
+    layer.enable_lora(2, lora_alpha=3)
+    check(model)
+    check_refused_lora_h5(model)
+
+
+def check_refused_lora_h5(model):
+    with workplace() as folder:
+        check_refused(save(model, folder, ".h5"), code="lora-1")
+
+
+@shows("layers.EinsumDense", "equation", "output_shape", "bias_axes", "activation")
+@pytest.mark.parametrize(
+    "equation,shape,output_shape,bias_axes",
+    [
+        ("ab,bc->ac", (7,), 5, "c"),
+        ("ab,bc->ac", (7,), 5, None),
+        ("abc,cd->abd", (3, 7), (3, 5), "d"),
+        ("abc,cd->abd", (None, 7), (None, 5), "d"),
+        ("...x,xy->...y", (2, 3, 7), 5, "y"),
+        ("...x,xy->...y", (None, None, 7), 5, "y"),
+        ("abc,cde->abde", (None, 6), (None, 2, 4), "de"),
+        ("abc,cde->abde", (3, 6), (3, 2, 4), "e"),
+        ("abc,cde->abed", (3, 6), (3, 4, 2), "ed"),
+        ("abcd,cde->abe", (None, 2, 3), (None, 5), "e"),
+        ("abcd,dce->abe", (4, 2, 3), (4, 5), "e"),
+        ("abc,bd->adc", (3, 6), (4, 6), "d"),
+        ("abc,bcd->ad", (3, 4), 5, "d"),
+        ("abc,bde->adce", (3, 4), (2, 4, 5), "de"),
+        ("abc,bcd->abd", (3, 4), (3, 5), "bd"),
+        ("abc,bcd->abd", (3, 4), (3, 5), "b"),
+        ("abc,abc->abc", (3, 4), (3, 4), "c"),
+        ("abc,c->abc", (3, 4), (3, 4), None),
+        ("abc,dc->abd", (3, 7), (3, 5), "d"),
+        ("ab...,bc->ac...", (4, 3, 2), (5,), "c"),
+        ("abc,cd->ad", (3, 7), 5, "d"),
+    ],
+)
+def test_einsum_dense(equation, shape, output_shape, bias_axes):
+    if equation == "abc,abc->abc":
+        check_layer(layers.EinsumDense(equation, output_shape, bias_axes=bias_axes), shape, batch=2)
+        return
+    layer = layers.EinsumDense(
+        equation, output_shape, bias_axes=bias_axes, activation="tanh" if bias_axes else None
+    )
+    check_layer(layer, shape)
+
+
+@shows("layers.EinsumDense", "lora_rank")
+def test_einsum_dense_lora():
+    check_layer(layers.EinsumDense("abc,cd->abd", (None, 5), lora_rank=2), (None, 7))
+
+
+def test_einsum_dense_is_one_operator():
+    result = check_layer(layers.EinsumDense("...x,xy->...y", 5, bias_axes="y"), (4, 7))
+    assert result.operators == {"FULLY_CONNECTED": 1}
+
+
+@shows("ops.einsum")
+@pytest.mark.parametrize(
+    "equation,shapes",
+    [
+        ("abc,acd->abd", [(3, 4), (4, 5)]),
+        ("abc,adc->abd", [(3, 4), (5, 4)]),
+        ("acb,acd->abd", [(4, 3), (4, 5)]),
+        ("acb,adc->abd", [(4, 3), (5, 4)]),
+        ("aecd,abcd->acbe", [(5, 2, 3), (4, 2, 3)]),
+        ("acbe,aecd->abcd", [(2, 4, 5), (5, 2, 3)]),
+        ("abcde,abcdf->abcdef", [(2, 1, 3, 2), (2, 1, 3, 4)]),
+        ("abcde,abfde->abcfd", [(2, 3, 2, 4), (2, 5, 2, 4)]),
+        ("ab,ac->abc", [(3,), (4,)]),
+        ("ab,ab->a", [(3,), (3,)]),
+        ("abc,ad->abd", [(3, 2), (4,)]),
+        ("...ij,...jk->...ik", [(2, 3, 4), (2, 4, 5)]),
+        ("a...j,a...j->a...", [(2, 3), (2, 3)]),
+        ("abc->acb", [(3, 4)]),
+        ("abc->a", [(3, 4)]),
+        ("abc,acd,ade->abe", [(3, 4), (4, 5), (5, 2)]),
+    ],
+)
+def test_einsum(equation, shapes):
+    inputs = [keras.Input(shape, name=f"x{i}") for i, shape in enumerate(shapes)]
+    check(keras.Model(inputs, ops.einsum(equation, *inputs)))
+
+
+@shows("layers.Embedding", "input_dim", "output_dim", "mask_zero")
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32", "uint8"])
+@pytest.mark.parametrize("shape", [(), (4,), (None,), (None, 3, None)], ids=str)
+def test_embedding(shape, dtype):
+    check_layer(layers.Embedding(8, 5, mask_zero=True), shape, dtype=dtype, low=0, high=8)
+
+
+@shows("layers.Embedding", "lora_rank")
+def test_embedding_lora():
+    check_layer(layers.Embedding(8, 5, lora_rank=2), (4,), dtype="int32")
+
+
+def test_embedding_h5():
+    x = keras.Input((4,), dtype="int32")
+    check(keras.Model(x, layers.Embedding(8, 5, input_length=4)(x)), extension=".h5")
+
+
+@shows("layers.ReversibleEmbedding", "tie_weights", "logit_soft_cap", "reverse_dtype", "mask_zero")
+@pytest.mark.parametrize("tie_weights", [True, False])
+@pytest.mark.parametrize("soft_cap", [None, 0.7])
+@pytest.mark.parametrize("reverse_dtype", [None, "float32"])
+def test_reversible_embedding(tie_weights, soft_cap, reverse_dtype):
+    layer = layers.ReversibleEmbedding(
+        8,
+        5,
+        tie_weights=tie_weights,
+        logit_soft_cap=soft_cap,
+        reverse_dtype=reverse_dtype,
+        mask_zero=True,
+    )
+    x = keras.Input((None,), dtype="int32")
+    y = layer(x)
+    check(keras.Model(x, [y, layer(layers.Dense(5)(y), reverse=True)]))
+
+
+@refused("layers.Lambda", "holds Python code; export such models with the Python package")
+def test_lambda():
+    x = keras.Input((3,))
+    check_refused(keras.Model(x, layers.Lambda(lambda t: t + 1)(x)), code="lambda-1")
