@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
+
 #include "ir/operators.h"
 #include "ops/table.h"
 
@@ -70,16 +72,16 @@ Value Reshape(Builder& b, Value x, const std::vector<Dim>& newshape) {
     for (Dim dim : left) elements = symbols.Product(elements, dim);
     if (divisor == 0) return b.Fail("reshape-2", "the new shape has a size of 0 beside -1");
     if (elements.is_static() && elements.value() % divisor != 0) {
-      return b.Fail("reshape-3", fmt::format("{} elements do not divide into {}",
-                                             elements.value(), Shape(newshape).ToString()));
+      return b.Fail("reshape-3", fmt::format("{} elements do not divide into {}", elements.value(),
+                                             Shape(newshape).ToString()));
     }
     dims[static_cast<size_t>(unknown)] = symbols.FloorDiv(elements, divisor);
   }
   const Shape shape(dims);
   if (shape.is_static() && x.shape().is_static() &&
       shape.NumElements() != x.shape().NumElements()) {
-    return b.Fail("reshape-3", fmt::format("{} does not reshape to {}", x.shape().ToString(),
-                                           shape.ToString()));
+    return b.Fail("reshape-3",
+                  fmt::format("{} does not reshape to {}", x.shape().ToString(), shape.ToString()));
   }
   return lrt::Reshape(b, x, shape);
 }
@@ -124,6 +126,35 @@ Value Concatenate(Builder& b, const std::vector<Value>& xs, int axis) {
   std::vector<Value> parts;
   for (Value x : xs) parts.push_back(lrt::Cast(b, x, dtype));
   return lrt::Concatenation(b, parts, axis);
+}
+
+Value Crop(Builder& b, Value x, const std::vector<lrt::AxisPadding>& crops) {
+  if (!x.ok()) return x;
+  Shape shape = x.shape();
+  std::vector<int32_t> begin;
+  std::vector<int32_t> end;
+  lrt::StridedSliceMasks masks;
+  bool whole = true;
+  for (int i = 0; i < x.rank(); ++i) {
+    const lrt::AxisPadding crop =
+        i < static_cast<int>(crops.size()) ? crops[static_cast<size_t>(i)] : lrt::AxisPadding{};
+    const int64_t size = x.dim(i).is_static() ? x.dim(i).value() : INT32_MAX;
+    if (crop.before < 0 || crop.after < 0 || crop.before >= size || crop.after >= size ||
+        crop.before + crop.after >= size) {
+      return b.Fail("crop-1", fmt::format("{} and {} elements cannot be taken off axis {} of {}",
+                                          crop.before, crop.after, i, x.shape().ToString()));
+    }
+    whole &= crop == lrt::AxisPadding{};
+    begin.push_back(static_cast<int32_t>(crop.before));
+    end.push_back(static_cast<int32_t>(-crop.after));
+    masks.begin_mask |= crop.before == 0 ? 1 << i : 0;
+    masks.end_mask |= crop.after == 0 ? 1 << i : 0;
+    shape.Set(i, b.symbols().Sum(x.dim(i), -(crop.before + crop.after)));
+  }
+  if (whole) return x;
+  const std::vector<int32_t> strides(begin.size(), 1);
+  return lrt::StridedSlice(b, x, b.Vector(begin), b.Vector(end), b.Vector(strides), masks,
+                           {x.dtype(), shape});
 }
 
 std::span<const OpEntry> ShapeOps() {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "ir/operators.h"
 #include "ops/argument.h"
 #include "ops/dtype.h"
 
@@ -16,5 +17,9 @@ Value FlattenFrom(Builder& b, Value x, int axis);
 Value Transpose(Builder& b, Value x, const std::optional<std::vector<int>>& axes);
 // keras.ops.concatenate, operands promoted.
 Value Concatenate(Builder& b, const std::vector<Value>& xs, int axis);
+
+// x without the first `before` and the last `after` elements of each of its axes. STRIDED_SLICE,
+// whose ends may be counted from the end: dynamic sizes need no computing.
+Value Crop(Builder& b, Value x, const std::vector<lrt::AxisPadding>& crops);
 
 }  // namespace keras_litert::ops

@@ -111,9 +111,8 @@ class Sinker {
     op->outputs[0] = result;
     result->producer = op;
     old->producer = nullptr;
-    RewriteBuilder b(module_, graph_, op->next);
-    if (op->next == nullptr) b->SetInsertionPoint(nullptr);
-    b->context().origin = op->origin;
+    RewriteBuilder b(module_, graph_, op);
+    b->SetInsertionPoint(op->next);  // null: behind all others
     const Value back = lrt::Transpose(*b, Value(result), permutation);
     graph_.ReplaceAllUses(old, back.tensor());
   }

@@ -11,6 +11,7 @@ std::span<const Pass> Pipeline() {
       {"legalize_floats", LegalizeFloats},
       {"fold_constants", FoldConstants},
       // Layout first: the other rewrites look for operators that stand side by side.
+      {"sink_reshapes", SinkReshapes},
       {"simplify_reshapes", SimplifyReshapes},
       {"cancel_transposes", CancelTransposes},
       {"matmul_to_fully_connected", MatmulToFullyConnected},

@@ -8,6 +8,7 @@ namespace keras_litert::passes {
 void RemoveDeadCode(ir::Module& module);
 void FoldConstants(ir::Module& module);
 void EliminateCommonSubexpressions(ir::Module& module);
+void SinkReshapes(ir::Module& module);
 void SimplifyReshapes(ir::Module& module);
 void CancelTransposes(ir::Module& module);
 void MatmulToFullyConnected(ir::Module& module);
