@@ -48,6 +48,10 @@ Value Sum(Builder& b, Value x, Value y) {
   return y.ok() ? lrt::Add(b, x, y) : x;
 }
 
+size_t ConstantBytes(Value v) {
+  return v.is_constant() ? v.constant()->byte_size() : 0;
+}
+
 struct CellContext {
   Layer& config;   // the layer whose config describes the cell
   Layer& weights;  // the layer whose scope holds its weights
@@ -79,7 +83,9 @@ Cell SimpleCell(CellContext c) {
             return std::vector{
                 activation(in, Sum(in, x[0], Product(in, states[0], recurrent_t, Value())))};
           },
-          {Shape{units}}};
+          {Shape{units}},
+          2,
+          ConstantBytes(recurrent)};
 }
 
 //   i, f, g, o = x W + b + h U
@@ -108,7 +114,9 @@ Cell LstmCell(CellContext c) {
             const Value h = lrt::Mul(in, gate(in, parts[3]), activation(in, carry));
             return std::vector{h, carry};
           },
-          {Shape{units}, Shape{units}}};
+          {Shape{units}, Shape{units}},
+          2,
+          ConstantBytes(recurrent)};
 }
 
 //   z, r = σ(x W_zr + b_zr + h U_zr + b'_zr)
@@ -173,7 +181,9 @@ Cell GruCell(CellContext c) {
             if (!h.ok()) return std::vector{lrt::Sub(in, g, lrt::Mul(in, z, g))};
             return std::vector{lrt::Add(in, g, lrt::Mul(in, z, lrt::Sub(in, h, g)))};
           },
-          {Shape{units}}};
+          {Shape{units}},
+          2,
+          ConstantBytes(recurrent)};
 }
 
 using MakeCell = Cell (*)(CellContext);
@@ -375,6 +385,7 @@ Argument RunCells(Layer& layer, Arguments& call, int rank,
       for (Value& state : before) state = cell.enter(state, 1);
     }
     options.state_rank = cell.state_rank;
+    options.step_bytes = cell.step_bytes;
     result = ops::Recur(layer.b(), cell.project(sequence), before, cell.step, options);
     if (cell.leave) {
       result.outputs = cell.leave(result.outputs, 2);

@@ -17,6 +17,7 @@ struct Cell {
   ops::StepFunction step;
   std::vector<Shape> states;  // as Keras has them, without the batch axis
   int state_rank = 2;         // in `step`, with the batch axis
+  size_t step_bytes = 0;      // of the weights that `step` reads
   // Where `step` has another layout than Keras: from Keras's layout to its own and back. `leading`
   // axes stand before those of the layout. Null: the layouts are the same.
   std::function<Value(Value x, int leading)> enter;

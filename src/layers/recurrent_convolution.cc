@@ -146,6 +146,7 @@ Cell ConvolutionCell(Layer& layer, Layer& weights, int rank, Value x) {
   Cell cell;
   cell.states = {state, state};
   cell.state_rank = rank == 1 ? 4 : rank + 2;
+  cell.step_bytes = recurrent.filter.is_constant() ? recurrent.filter.constant()->byte_size() : 0;
   // Without a static batch or time the axes cannot be told apart again after merging them.
   const bool ahead = x.dim(0).is_static() || x.dim(1).is_static();
   cell.enter = [&b, channels_first, rank](Value v, int leading) {

@@ -29,6 +29,8 @@ struct RecurrenceOptions {
   // [batch, time] of any dtype, or failed for none. Where it is false the states stay as they are.
   Value mask;
   int state_rank = 2;  // of every state, batch included
+  // Bytes of the constants that one step reads.
+  size_t step_bytes = 0;
 };
 
 struct Recurrence {

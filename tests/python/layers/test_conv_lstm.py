@@ -29,9 +29,7 @@ def test_format(rank, data_format, time):
     layer = LAYERS[rank](
         2, 3, padding="same", data_format=data_format, return_sequences=True, return_state=True
     )
-    check_layer(
-        layer, shape(rank, time, data_format), size=((2,), (5,)), tolerance=DEEP
-    )
+    check_layer(layer, shape(rank, time, data_format), size=((2,), (5,)), tolerance=DEEP)
 
 
 @shows("layers.ConvLSTM1D", "strides", "padding", "dilation_rate", "go_backwards")

@@ -13,8 +13,7 @@ SIZES = ((1,), (2,), (30,), (LONG,))  # Of dynamic time axes.
 def sequences(*times, features=3, batches=(1, 3, 2, 1), seed=0):
     rng = np.random.default_rng(seed)
     return [
-        random_array(rng, (batch, time, features), "float32")
-        for batch, time in zip(batches, times)
+        random_array(rng, (batch, time, features), "float32") for batch, time in zip(batches, times)
     ]
 
 
@@ -98,9 +97,7 @@ def initial_state_model(layer, time, count, units=4, mask=False):
 @pytest.mark.parametrize("layer,count", [*zip(LAYERS, (1, 2, 1))])
 @pytest.mark.parametrize("time", [5, LONG, None])
 def test_initial_state(layer, count, time):
-    model = initial_state_model(
-        layer(4, return_sequences=True, return_state=True), time, count
-    )
+    model = initial_state_model(layer(4, return_sequences=True, return_state=True), time, count)
     check(model, size=((7,), (LONG,)), tolerance=DEEP)
 
 
@@ -244,7 +241,9 @@ def test_list_of_cells():
 @shows("layers.Bidirectional", "layer", "merge_mode", "backward_layer")
 @pytest.mark.parametrize("merge_mode", ["concat", "sum", "mul", "ave", None])
 @pytest.mark.parametrize("time", [5, LONG, None])
-@pytest.mark.parametrize("return_sequences,return_state", [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(
+    "return_sequences,return_state", [(True, False), (False, True), (True, True)]
+)
 def test_bidirectional(merge_mode, time, return_sequences, return_state):
     layer = layers.Bidirectional(
         layers.GRU(4, return_sequences=return_sequences, return_state=return_state),
@@ -300,11 +299,26 @@ def test_stateful_stack():
     check_layer(layer, (5, 3), batch=2, stateful=True, tolerance=DEEP)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("time", [5, LONG])
+def test_mixed(policy, time):
+    tolerance = 1e-2 if policy == "mixed_float16" else 6e-2
+    check_layer(layers.LSTM(4, dtype=policy), (time, 3), tolerance=tolerance)
+
+
 def test_shared_layer():
     """Both calls read the same weights."""
     layer = layers.LSTM(4)
     x, y = keras.Input((4, 3)), keras.Input((6, 3))
     check(keras.Model([x, y], layer(x) + layer(y)), tolerance=DEEP)
+
+
+def test_large_weights_take_one_step_at_a_time():
+    """Each copy of the step is a copy of its weights in the runtime."""
+    x = keras.Input((6, 3))
+    result = check(keras.Model(x, layers.LSTM(520, return_sequences=True)(x)), tolerance=DEEP)
+    assert result.operators["WHILE"] == 1
+    assert result.operators["FULLY_CONNECTED"] == 2  # all inputs, and the loop's body
 
 
 @pytest.mark.parametrize("extension", [".keras", ".h5"])

@@ -25,9 +25,7 @@ from oracle import DEEP, check, check_layer, random_array, shows
     ],
 )
 def test_inner(inner, shape, time):
-    check_layer(
-        layers.TimeDistributed(inner()), (time, *shape), size=((2,), (5,)), tolerance=DEEP
-    )
+    check_layer(layers.TimeDistributed(inner()), (time, *shape), size=((2,), (5,)), tolerance=DEEP)
 
 
 def test_dense_is_one_operator():
@@ -48,7 +46,10 @@ def test_mask(inner):
     model = keras.Model([x, mask], y)
     rng = np.random.default_rng(0)
     inputs = [
-        [random_array(rng, (b, *x.shape[1:]), "float32"), random_array(rng, (b, *mask.shape[1:]), "bool")]
+        [
+            random_array(rng, (b, *x.shape[1:]), "float32"),
+            random_array(rng, (b, *mask.shape[1:]), "bool"),
+        ]
         for b in (1, 3)
     ]
     check(model, inputs, tolerance=DEEP)
