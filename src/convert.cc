@@ -10,6 +10,7 @@
 #include <set>
 
 #include "archive/archive.h"
+#include "archive/json.h"
 #include "ir/builder.h"
 #include "ir/print.h"
 #include "layers/model.h"
@@ -101,10 +102,7 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
 
   // archive: the config and views of the weights.
   KL_ASSIGN_OR_RETURN(const std::shared_ptr<const archive::Archive> archive, archive::Open(model));
-  const json config = json::parse(archive->config(), nullptr, /*allow_exceptions=*/false);
-  if (config.is_discarded()) {
-    return Fail(model.string(), "config-3", "the model's config is no valid JSON");
-  }
+  KL_ASSIGN_OR_RETURN(const json config, archive::ParseJson(archive->config(), model.string()));
 
   // layers → ops → ir: the graph in Keras's own terms.
   ir::Module module;

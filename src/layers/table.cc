@@ -8,11 +8,23 @@ namespace {
 const std::map<std::string_view, const LayerEntry*>& Table() {
   static const std::map<std::string_view, const LayerEntry*> kTable = [] {
     std::map<std::string_view, const LayerEntry*> table;
-    for (std::span<const LayerEntry> family :
-         {ActivationLayers(), ConvolutionLayers(), CoreLayers(), MergingLayers(), ModelLayers(),
-          NormalizationLayers(), PoolingLayers(), PreprocessingLayers(), RecurrentLayers(),
-          RecurrentConvolutionLayers(), RecurrentWrapperLayers(), RegularizationLayers(),
-          ReshapingLayers()}) {
+    const std::span<const LayerEntry> families[] = {
+        ActivationLayers(),
+        ApplicationLayers(),
+        ConvolutionLayers(),
+        CoreLayers(),
+        MergingLayers(),
+        ModelLayers(),
+        NormalizationLayers(),
+        PoolingLayers(),
+        PreprocessingLayers(),
+        RecurrentLayers(),
+        RecurrentConvolutionLayers(),
+        RecurrentWrapperLayers(),
+        RegularizationLayers(),
+        ReshapingLayers(),
+    };
+    for (std::span<const LayerEntry> family : families) {
       for (const LayerEntry& entry : family) table.emplace(entry.class_name, &entry);
     }
     return table;

@@ -27,6 +27,7 @@ struct LayerEntry {
 
 // One table a family, in the family's file.
 std::span<const LayerEntry> ActivationLayers();
+std::span<const LayerEntry> ApplicationLayers();
 std::span<const LayerEntry> ConvolutionLayers();
 std::span<const LayerEntry> CoreLayers();
 std::span<const LayerEntry> MergingLayers();

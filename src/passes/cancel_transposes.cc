@@ -92,7 +92,7 @@ class Sinker {
       if (shape.rank() != rank) return false;
       inputs.push_back(lrt::Transpose(*b, lrt::Reshape(*b, Value(input), shape), inverse).tensor());
     }
-    for (size_t i = 0; i < inputs.size(); ++i) graph_.SetInput(op, i, inputs[i]);
+    for (size_t i = 0; i < inputs.size(); ++i) Redirect(graph_, op, i, inputs[i]);
     if (op->code == BuiltinOperator::CONCATENATION) {
       auto* options = op->options.AsConcatenationOptions();
       options->axis = permutation[static_cast<size_t>(options->axis)];
@@ -135,7 +135,7 @@ class Sinker {
     }
     if (!inner) return false;
     RewriteBuilder b(module_, graph_, op);
-    graph_.SetInput(op, 0, source);
+    Redirect(graph_, op, 0, source);
     graph_.SetInput(op, 1, b->Vector(permutation).tensor());
     return true;
   }
@@ -154,7 +154,7 @@ class Sinker {
     RewriteBuilder b(module_, graph_, op);
     const Value padding = b->Constant(
         ir::DType::kInt32, ir::Shape{static_cast<int64_t>(permutation.size()), 2}, moved);
-    graph_.SetInput(op, 0, MatchTranspose(op->inputs[0]).source);
+    Redirect(graph_, op, 0, MatchTranspose(op->inputs[0]).source);
     graph_.SetInput(op, 1, padding.tensor());
     Restore(op, permutation, inverse);
     return true;
@@ -173,7 +173,7 @@ class Sinker {
     }
     if (!keep && !std::is_sorted(rest.begin(), rest.end())) return false;
     RewriteBuilder b(module_, graph_, op);
-    graph_.SetInput(op, 0, MatchTranspose(op->inputs[0]).source);
+    Redirect(graph_, op, 0, MatchTranspose(op->inputs[0]).source);
     graph_.SetInput(op, 1, b->Vector(moved).tensor());
     if (keep) {
       Permutation inverse(permutation.size());

@@ -62,6 +62,7 @@ void EliminateCommonSubexpressions(ir::Module& module) {
     Keys keys;
     std::map<std::string, ir::Operator*> seen;
     for (ir::Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (IsImpure(op->code)) continue;
       const auto [entry, added] = seen.try_emplace(keys.Of(*op), op);
       if (added) continue;

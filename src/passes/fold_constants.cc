@@ -21,6 +21,7 @@ constexpr size_t kSmall = 64 * 1024;  // bytes that a fold may always add
 void FoldConstants(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (ir::Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (IsImpure(op->code) || op->outputs.size() != 1 || op->inputs.empty()) continue;
       const bool constant = std::all_of(op->inputs.begin(), op->inputs.end(), [](auto* input) {
         return input != nullptr && input->is_constant();

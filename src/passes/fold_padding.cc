@@ -6,7 +6,7 @@
 // (or the stride 1, where the padding does not depend on the size).
 #include <optional>
 
-#include "ir/operators.h"
+#include "passes/match.h"
 #include "passes/rewrites.h"
 
 namespace keras_litert::passes {
@@ -37,12 +37,12 @@ std::optional<lrt::AxisPadding> SamePadding(const Axis& axis) {
 }
 
 template <typename Options>
-bool TryFold(ir::Graph& graph, Operator* op, Operator* pad, Options* options) {
-  if (options->padding != lrt::Padding::VALID) return false;
+void TryFold(ir::Graph& graph, Operator* op, Operator* pad, Options* options) {
+  if (options->padding != lrt::Padding::VALID) return;
   auto amounts = ir::EvaluateAs<int64_t>(pad->inputs[1]->constant);
-  if (!amounts || amounts->size() != 8) return false;
+  if (!amounts || amounts->size() != 8) return;
   const std::vector<int64_t>& p = *amounts;
-  if (p[0] != 0 || p[1] != 0 || p[6] != 0 || p[7] != 0) return false;
+  if (p[0] != 0 || p[1] != 0 || p[6] != 0 || p[7] != 0) return;
   const ir::Shape& x = pad->inputs[0]->type.shape;
   const ir::Shape& filter = op->inputs[1]->type.shape;
   const Axis height{x[1], static_cast<int>(filter[1].value()), options->stride_h,
@@ -51,11 +51,10 @@ bool TryFold(ir::Graph& graph, Operator* op, Operator* pad, Options* options) {
                    options->dilation_w_factor};
   if (SamePadding(height) != lrt::AxisPadding{p[2], p[3]} ||
       SamePadding(width) != lrt::AxisPadding{p[4], p[5]}) {
-    return false;
+    return;
   }
   options->padding = lrt::Padding::SAME;
-  graph.SetInput(op, 0, pad->inputs[0]);
-  return true;
+  Redirect(graph, op, 0, pad->inputs[0]);
 }
 
 }  // namespace
@@ -63,6 +62,7 @@ bool TryFold(ir::Graph& graph, Operator* op, Operator* pad, Options* options) {
 void FoldPadding(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (op->code != BuiltinOperator::CONV_2D && op->code != BuiltinOperator::DEPTHWISE_CONV_2D) {
         continue;
       }
@@ -70,11 +70,10 @@ void FoldPadding(ir::Module& module) {
       if (pad == nullptr || pad->code != BuiltinOperator::PAD || !pad->inputs[1]->is_constant()) {
         continue;
       }
-      const bool folded = op->code == BuiltinOperator::CONV_2D
-                              ? TryFold(*graph, op, pad, op->options.AsConv2DOptions())
-                              : TryFold(*graph, op, pad, op->options.AsDepthwiseConv2DOptions());
-      if (folded && pad->output()->users.empty() && !graph->IsOutput(pad->output())) {
-        graph->Erase(pad);
+      if (op->code == BuiltinOperator::CONV_2D) {
+        TryFold(*graph, op, pad, op->options.AsConv2DOptions());
+      } else {
+        TryFold(*graph, op, pad, op->options.AsDepthwiseConv2DOptions());
       }
     }
   }

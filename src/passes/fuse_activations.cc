@@ -24,6 +24,7 @@ lrt::Activation ActivationOf(BuiltinOperator code) {
 void FuseActivations(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       const lrt::Activation activation = ActivationOf(op->code);
       if (activation == lrt::Activation::NONE) continue;
       ir::Tensor* x = op->inputs[0];

@@ -62,6 +62,7 @@ Tensor* Match(const Operator& mul) {
 void FuseHardSwish(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (op->code != BuiltinOperator::MUL || HasFusedActivation(*op)) continue;
       Tensor* x = Match(*op);
       if (x == nullptr || x->type.dtype != ir::DType::kFloat32 || x->type != op->output()->type) {

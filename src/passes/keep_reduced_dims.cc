@@ -23,6 +23,7 @@ bool IsReduction(BuiltinOperator code) {
 void KeepReducedDims(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (ir::Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (op->code != BuiltinOperator::RESHAPE) continue;
       ir::Operator* reduce = op->inputs[0]->producer;
       if (reduce == nullptr || !IsReduction(reduce->code) ||

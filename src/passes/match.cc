@@ -1,5 +1,7 @@
 #include "passes/match.h"
 
+#include <algorithm>
+
 namespace keras_litert::passes {
 
 using ir::BuiltinOperator;
@@ -60,9 +62,35 @@ std::optional<std::vector<int32_t>> IntsOf(const ir::Tensor* tensor, int64_t lim
   return *std::move(values);
 }
 
+namespace {
+
+// Erases the operator that makes `tensor`, and what only that needed, if nothing uses its results.
+void EraseIfUnused(ir::Graph& graph, const ir::Tensor* tensor) {
+  ir::Operator* op = tensor == nullptr ? nullptr : tensor->producer;
+  if (op == nullptr || IsImpure(op->code)) return;
+  const bool used =
+      std::any_of(op->outputs.begin(), op->outputs.end(), [&](const ir::Tensor* output) {
+        return !output->users.empty() || graph.IsOutput(output);
+      });
+  if (used) return;
+  const std::vector<ir::Tensor*> inputs = op->inputs;
+  graph.Erase(op);
+  for (const ir::Tensor* input : inputs) EraseIfUnused(graph, input);
+}
+
+}  // namespace
+
+void Redirect(ir::Graph& graph, ir::Operator* op, size_t index, ir::Tensor* by) {
+  const ir::Tensor* old = op->inputs[index];
+  graph.SetInput(op, index, by);
+  if (old != by) EraseIfUnused(graph, old);
+}
+
 void Replace(ir::Graph& graph, ir::Operator* op, ir::Tensor* by) {
   graph.ReplaceAllUses(op->output(), by);
+  const std::vector<ir::Tensor*> inputs = op->inputs;
   graph.Erase(op);
+  for (const ir::Tensor* input : inputs) EraseIfUnused(graph, input);
 }
 
 bool IsElementwiseUnary(BuiltinOperator code) {

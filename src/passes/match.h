@@ -32,8 +32,12 @@ std::optional<double> ScalarOf(const ir::Tensor* tensor);
 // The elements of a constant of at most `limit` elements.
 std::optional<std::vector<int32_t>> IntsOf(const ir::Tensor* tensor, int64_t limit = 64);
 
-// Makes the users of op's output use `by`, and erases op.
+// Makes the users of op's output use `by`, and erases op and whatever only op needed. Walks over Operators() must
+// skip what is `erased`.
 void Replace(ir::Graph& graph, ir::Operator* op, ir::Tensor* by);
+
+// Makes input `index` of `op` read `by`, and erases what only the old input needed.
+void Redirect(ir::Graph& graph, ir::Operator* op, size_t index, ir::Tensor* by);
 
 // Element-wise operators of one operand (result of the operand's type, position by position).
 bool IsElementwiseUnary(ir::BuiltinOperator code);

@@ -9,6 +9,7 @@ namespace keras_litert::passes {
 void MatmulToFullyConnected(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (ir::Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (op->code != ir::BuiltinOperator::BATCH_MATMUL) continue;
       const tflite::BatchMatMulOptionsT* options = op->options.AsBatchMatMulOptions();
       ir::Tensor* weights = op->inputs[1];

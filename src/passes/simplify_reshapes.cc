@@ -22,6 +22,7 @@ bool IsReshape(const ir::Operator* op) {
 void SimplifyReshapes(ir::Module& module) {
   for (const auto& graph : module.graphs) {
     for (ir::Operator* op : graph->Operators()) {
+      if (op->erased) continue;
       if (!IsReshape(op)) continue;
       ir::Tensor* source = op->inputs[0];
       while (IsReshape(source->producer)) source = source->producer->inputs[0];
@@ -33,7 +34,7 @@ void SimplifyReshapes(ir::Module& module) {
       if (source == op->inputs[0]) continue;
       // What a computed target shape reads must not be touched; -1 says it for one unknown.
       if (shape.NumDynamic() > 1) {
-        if (op->code == BuiltinOperator::RESHAPE) graph->SetInput(op, 0, source);
+        if (op->code == BuiltinOperator::RESHAPE) Redirect(*graph, op, 0, source);
         continue;
       }
       RewriteBuilder b(module, *graph, op);

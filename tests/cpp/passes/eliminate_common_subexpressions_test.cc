@@ -1,0 +1,39 @@
+#include "passes/rewrites.h"
+
+#include "snapshot.h"
+
+namespace keras_litert::passes {
+namespace {
+
+using ir::Builder;
+using ir::BuiltinOperator;
+using ir::DType;
+using ir::Shape;
+using ir::Value;
+
+TEST(EliminateCommonSubexpressionsTest, MergesEqualOperators) {
+  TestModule t;
+  const Value x = t.Input("x", {t.Batch(), 4});
+  const Value a = lrt::Mul(t.b, x, t.Ramp({4}));
+  const Value b = lrt::Mul(t.b, x, t.Ramp({4}));
+  const Value c = lrt::Mul(t.b, x, t.Ramp({4}, 2));
+  t.Output(lrt::Add(t.b, lrt::Add(t.b, a, b), c));
+  ExpectRewrite("eliminate_common_subexpressions", t, EliminateCommonSubexpressions);
+}
+
+TEST(EliminateCommonSubexpressionsTest, AttributesAndRandomNumbersKeepOperatorsApart) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 4});
+  t.Output(lrt::Concatenation(
+      t.b, {lrt::Softmax(t.b, x, 1), lrt::Softmax(t.b, x, 2),
+            t.b.Emit(BuiltinOperator::RANDOM_UNIFORM, tflite::RandomOptionsT(),
+                     {t.b.Vector({2, 4})}, {DType::kFloat32, {2, 4}}),
+            t.b.Emit(BuiltinOperator::RANDOM_UNIFORM, tflite::RandomOptionsT(),
+                     {t.b.Vector({2, 4})}, {DType::kFloat32, {2, 4}})},
+      1));
+  EliminateCommonSubexpressions(t.module);
+  EXPECT_EQ(t.NumOperators(), 5U);
+}
+
+}  // namespace
+}  // namespace keras_litert::passes
