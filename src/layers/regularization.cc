@@ -1,11 +1,11 @@
-// Layers that do nothing at inference.
+// Layers that do nothing at inference: they drop, disturb or penalize while training.
 #include "layers/table.h"
 
 namespace keras_litert::layers {
 namespace {
 
-Argument Dropout(Layer& layer, Arguments& call) {
-  layer.config().Ignore({"rate", "seed", "noise_shape", "data_format"});
+Argument Identity(Layer& layer, Arguments& call) {
+  layer.config().Ignore({"rate", "seed", "noise_shape", "data_format", "stddev", "l1", "l2"});
   return call.Get(0, "inputs");
 }
 
@@ -13,10 +13,14 @@ Argument Dropout(Layer& layer, Arguments& call) {
 
 std::span<const LayerEntry> RegularizationLayers() {
   static constexpr LayerEntry kLayers[] = {
-      {"Dropout", Dropout, MaskRule::kPassThrough},
-      {"SpatialDropout1D", Dropout, MaskRule::kPassThrough},
-      {"SpatialDropout2D", Dropout, MaskRule::kPassThrough},
-      {"SpatialDropout3D", Dropout, MaskRule::kPassThrough},
+      {"ActivityRegularization", Identity, MaskRule::kPassThrough},
+      {"AlphaDropout", Identity, MaskRule::kPassThrough},
+      {"Dropout", Identity, MaskRule::kPassThrough},
+      {"GaussianDropout", Identity, MaskRule::kPassThrough},
+      {"GaussianNoise", Identity, MaskRule::kPassThrough},
+      {"SpatialDropout1D", Identity, MaskRule::kPassThrough},
+      {"SpatialDropout2D", Identity, MaskRule::kPassThrough},
+      {"SpatialDropout3D", Identity, MaskRule::kPassThrough},
   };
   return kLayers;
 }

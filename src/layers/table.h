@@ -28,15 +28,20 @@ struct LayerEntry {
 // One table a family, in the family's file.
 std::span<const LayerEntry> ActivationLayers();
 std::span<const LayerEntry> ApplicationLayers();
+std::span<const LayerEntry> AudioLayers();
+std::span<const LayerEntry> AugmentationLayers();
+std::span<const LayerEntry> CategoricalLayers();
 std::span<const LayerEntry> ConvolutionLayers();
 std::span<const LayerEntry> CoreLayers();
+std::span<const LayerEntry> ImagePreprocessingLayers();
+std::span<const LayerEntry> LookupLayers();
 std::span<const LayerEntry> MergingLayers();
 std::span<const LayerEntry> ModelLayers();
 std::span<const LayerEntry> NormalizationLayers();
 std::span<const LayerEntry> PoolingLayers();
 std::span<const LayerEntry> PreprocessingLayers();
-std::span<const LayerEntry> RecurrentLayers();
 std::span<const LayerEntry> RecurrentConvolutionLayers();
+std::span<const LayerEntry> RecurrentLayers();
 std::span<const LayerEntry> RecurrentWrapperLayers();
 std::span<const LayerEntry> RegularizationLayers();
 std::span<const LayerEntry> ReshapingLayers();

@@ -8,9 +8,19 @@ namespace {
 const std::map<std::string_view, OpFunction>& Table() {
   static const std::map<std::string_view, OpFunction> kTable = [] {
     std::map<std::string_view, OpFunction> table;
-    for (std::span<const OpEntry> family :
-         {ActivationOps(), ConvolutionOps(), EinsumOps(), ElementwiseOps(), LinearOps(), NormalizationOps(),
-          PoolingOps(), ReductionOps(), ShapeOps()}) {
+    const std::span<const OpEntry> families[] = {
+        ActivationOps(),
+        ConvolutionOps(),
+        EinsumOps(),
+        ElementwiseOps(),
+        ImageOps(),
+        LinearOps(),
+        NormalizationOps(),
+        PoolingOps(),
+        ReductionOps(),
+        ShapeOps(),
+    };
+    for (std::span<const OpEntry> family : families) {
       for (const OpEntry& entry : family) table.emplace(entry.name, entry.function);
     }
     return table;

@@ -9,11 +9,13 @@
 
 namespace keras_litert::ops {
 
-// Reads its arguments, emits operators, gives the result (a tensor or a structure). Errors go to the builder.
+// Reads its arguments, emits operators, gives the result (a tensor or a structure). Errors go to
+// the builder.
 using OpFunction = Argument (*)(Builder& b, Arguments& arguments);
 
-// `name` is the backend function: "numpy.add", "nn.conv", "image.resize". Arguments have the names and the order of
-// the public function of keras.ops, so the configs of operation nodes fit as they are.
+// `name` is the backend function: "numpy.add", "nn.conv", "image.resize". Arguments have the names
+// and the order of the public function of keras.ops, so the configs of operation nodes fit as they
+// are.
 struct OpEntry {
   std::string_view name;
   OpFunction function;
@@ -24,6 +26,7 @@ std::span<const OpEntry> ActivationOps();
 std::span<const OpEntry> ConvolutionOps();
 std::span<const OpEntry> EinsumOps();
 std::span<const OpEntry> ElementwiseOps();
+std::span<const OpEntry> ImageOps();
 std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();
 std::span<const OpEntry> PoolingOps();
