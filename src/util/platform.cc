@@ -11,7 +11,11 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace keras_litert {
@@ -217,6 +221,16 @@ void RemoveOutputFilesOnInterrupt() {
 }
 
 int64_t PeakResidentBytes() {
+#ifdef __linux__
+  // getrusage() would count what the process that started this one held before exec.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kPeak = "VmHWM:";
+    if (line.starts_with(kPeak)) {
+      return std::strtoll(line.c_str() + kPeak.size(), nullptr, 10) * 1024;  // "VmHWM:  5400 kB"
+    }
+  }
+#endif
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;

@@ -26,7 +26,7 @@ def test_convert_summary(keras_file, tmp_path):
     text = check(run_cli("convert", keras_file, "-o", output), OK).stdout
     first, *rest = text.splitlines()
     assert re.fullmatch(
-        rf"{re.escape(str(output))}  \d+\.\d kB, \d+ operators, \d+\.\d+ m?s, \d+\.\d MB of memory",
+        rf"{re.escape(str(output))}  \d+\.\d kB, \d+ operators, \d+(\.\d+)? [mµ]?s, \d+\.\d MB of memory",
         first,
     ), first
     assert rest[:2] == [
@@ -48,7 +48,8 @@ def test_convert_json(keras_file, tmp_path):
     assert report["operator_count"] == sum(report["operators"].values())
     assert report["file_bytes"] == output.stat().st_size
     assert 0 < report["seconds"] < 60
-    assert 1e6 < report["peak_memory_bytes"] < 1e9
+    # Not what this interpreter holds, which Linux's getrusage() counts in a child that it starts.
+    assert 1e6 < report["peak_memory_bytes"] < 100e6
 
 
 def test_convert_quiet(keras_file):
