@@ -1,12 +1,11 @@
 #include "ops/elementwise.h"
 
 #include "ir/operators.h"
+#include "ops/broadcast.h"
 #include "ops/table.h"
 
 namespace keras_litert::ops {
 namespace {
-
-using ir::BuiltinOperator;
 
 template <typename EmitFn>
 Value Promoted(Builder& b, const Operand& x1, const Operand& x2, EmitFn emit) {
@@ -38,34 +37,35 @@ Argument CastOp(Builder& b, Arguments& a) {
 Value Add(Builder& b, const Operand& x1, const Operand& x2) {
   return Promoted(b, x1, x2, [&](Value x, Value y) {
     // Keras: the sum of booleans is their disjunction.
-    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_OR, x, y)
-                                     : lrt::Add(b, x, y);
+    return x.dtype() == DType::kBool ? Elementwise(b, BuiltinOperator::LOGICAL_OR, x, y)
+                                     : Elementwise(b, BuiltinOperator::ADD, x, y);
   });
 }
 Value Subtract(Builder& b, const Operand& x1, const Operand& x2) {
-  return Promoted(b, x1, x2, [&](Value x, Value y) { return lrt::Sub(b, x, y); });
+  return Promoted(b, x1, x2,
+                  [&](Value x, Value y) { return Elementwise(b, BuiltinOperator::SUB, x, y); });
 }
 Value Multiply(Builder& b, const Operand& x1, const Operand& x2) {
   return Promoted(b, x1, x2, [&](Value x, Value y) {
-    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_AND, x, y)
-                                     : lrt::Mul(b, x, y);
+    return x.dtype() == DType::kBool ? Elementwise(b, BuiltinOperator::LOGICAL_AND, x, y)
+                                     : Elementwise(b, BuiltinOperator::MUL, x, y);
   });
 }
 Value Divide(Builder& b, const Operand& x1, const Operand& x2) {
   if (!x1.ok() || !x2.ok()) return Value();
   const DType dtype = FloatResultType(ResultType({x1, x2}));
-  return lrt::Div(b, x1.As(b, dtype), x2.As(b, dtype));
+  return Elementwise(b, BuiltinOperator::DIV, x1.As(b, dtype), x2.As(b, dtype));
 }
 Value Maximum(Builder& b, const Operand& x1, const Operand& x2) {
   return Promoted(b, x1, x2, [&](Value x, Value y) {
-    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_OR, x, y)
-                                     : lrt::Maximum(b, x, y);
+    return x.dtype() == DType::kBool ? Elementwise(b, BuiltinOperator::LOGICAL_OR, x, y)
+                                     : Elementwise(b, BuiltinOperator::MAXIMUM, x, y);
   });
 }
 Value Minimum(Builder& b, const Operand& x1, const Operand& x2) {
   return Promoted(b, x1, x2, [&](Value x, Value y) {
-    return x.dtype() == DType::kBool ? lrt::Compare(b, BuiltinOperator::LOGICAL_AND, x, y)
-                                     : lrt::Minimum(b, x, y);
+    return x.dtype() == DType::kBool ? Elementwise(b, BuiltinOperator::LOGICAL_AND, x, y)
+                                     : Elementwise(b, BuiltinOperator::MINIMUM, x, y);
   });
 }
 
@@ -73,7 +73,9 @@ Value FloatUnary(Builder& b, BuiltinOperator code, Value x) {
   return lrt::Unary(b, code, lrt::Cast(b, x, FloatResultType(x.dtype())));
 }
 
-Value Cast(Builder& b, Value x, DType dtype) { return lrt::Cast(b, x, dtype); }
+Value Cast(Builder& b, Value x, DType dtype) {
+  return lrt::Cast(b, x, dtype);
+}
 
 std::span<const OpEntry> ElementwiseOps() {
   static constexpr OpEntry kOps[] = {
@@ -88,8 +90,6 @@ std::span<const OpEntry> ElementwiseOps() {
       {"numpy.log", FloatUnaryOp<BuiltinOperator::LOG>},
       {"numpy.sqrt", FloatUnaryOp<BuiltinOperator::SQRT>},
       {"numpy.tanh", FloatUnaryOp<BuiltinOperator::TANH>},
-      {"numpy.sin", FloatUnaryOp<BuiltinOperator::SIN>},
-      {"numpy.cos", FloatUnaryOp<BuiltinOperator::COS>},
       {"core.cast", CastOp},
   };
   return kOps;

@@ -10,15 +10,19 @@ const std::map<std::string_view, OpFunction>& Table() {
     std::map<std::string_view, OpFunction> table;
     const std::span<const OpEntry> families[] = {
         ActivationOps(),
+        ArithmeticOps(),
+        ComparisonOps(),
         ConvolutionOps(),
         EinsumOps(),
         ElementwiseOps(),
         ImageOps(),
+        IndexingOps(),
         LinearOps(),
         NormalizationOps(),
         PoolingOps(),
         ReductionOps(),
         ShapeOps(),
+        TrigonometryOps(),
     };
     for (std::span<const OpEntry> family : families) {
       for (const OpEntry& entry : family) table.emplace(entry.name, entry.function);

@@ -23,15 +23,19 @@ struct OpEntry {
 
 // One table a family, in the family's file.
 std::span<const OpEntry> ActivationOps();
+std::span<const OpEntry> ArithmeticOps();
+std::span<const OpEntry> ComparisonOps();
 std::span<const OpEntry> ConvolutionOps();
 std::span<const OpEntry> EinsumOps();
 std::span<const OpEntry> ElementwiseOps();
 std::span<const OpEntry> ImageOps();
+std::span<const OpEntry> IndexingOps();
 std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();
 std::span<const OpEntry> PoolingOps();
 std::span<const OpEntry> ReductionOps();
 std::span<const OpEntry> ShapeOps();
+std::span<const OpEntry> TrigonometryOps();
 
 // The lowering of `name`, or null.
 OpFunction FindOp(std::string_view name);
