@@ -1,6 +1,7 @@
 // Bidirectional, TimeDistributed.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "ir/operators.h"
@@ -29,6 +30,15 @@ const json* ReadLayer(Layer& layer, const char* key) {
   return nullptr;
 }
 
+// Layers that Bidirectional takes: those with go_backwards. (Nested ones would double the work with
+// each level.)
+bool IsRecurrent(const json& serialized) {
+  static constexpr std::string_view kLayers[] = {"RNN",        "SimpleRNN",  "LSTM",      "GRU",
+                                                 "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"};
+  const auto name = serialized["class_name"].get<std::string>();
+  return std::find(std::begin(kLayers), std::end(kLayers), name) != std::end(kLayers);
+}
+
 // Bidirectional makes masked steps zero in sequences, whatever its layers say.
 void ForceZeroOutput(json& serialized) {
   json& config = serialized["config"];
@@ -51,6 +61,9 @@ Argument Bidirectional(Layer& layer, Arguments& call) {
   const json* backward = ReadLayer(layer, "backward_layer");
   if (forward == nullptr) {
     return layer.Fail("bidirectional-2", "the config has no layer to run in both directions");
+  }
+  if (!IsRecurrent(*forward) || (backward != nullptr && !IsRecurrent(*backward))) {
+    return layer.Fail("bidirectional-6", "Bidirectional wraps recurrent layers only");
   }
   // Keras 2 leaves the layer backwards away where it is the layer itself.
   json forward_layer = *forward;

@@ -25,6 +25,9 @@ constexpr int kMaxStepsAtOnce = 8;
 // time, in 124 ms eight at a time.
 constexpr size_t kMaxCopiedBytes = size_t{4} << 20;
 
+// More copies are refused even if the model asks for them by unroll=True: configs are untrusted.
+constexpr int64_t kMaxAskedUnrolled = 10000;
+
 // The largest power of two up to kMaxStepsAtOnce whose copies stay within kMaxCopiedBytes.
 int StepsAtOnce(size_t step_bytes) {
   int steps = kMaxStepsAtOnce;
@@ -135,6 +138,11 @@ Recurrence Runner::Run() {
   if (options_.unroll && !time_.is_static()) {
     b_.Fail("rnn-3", "unroll=True needs a fixed number of time steps",
             "Give the model's Input a fixed size on the time axis, or set unroll=False.");
+    return {};
+  }
+  if (options_.unroll && time_.value() > kMaxAskedUnrolled) {
+    b_.Fail("rnn-15", fmt::format("unroll=True would copy the step {} times", time_.value()),
+            "Set unroll=False: the layer computes the same.");
     return {};
   }
   const auto fits = [&](int64_t steps) {

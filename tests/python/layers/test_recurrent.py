@@ -186,6 +186,35 @@ def test_mask_goes_on():
     check(model, masked_inputs(6), tolerance=DEEP)
 
 
+@pytest.mark.parametrize("time", [6, None])
+def test_mask_of_embedding(time):
+    model = keras.Sequential(
+        [
+            keras.Input((time,), dtype="int32"),
+            layers.Embedding(8, 4, mask_zero=True),
+            layers.Bidirectional(layers.LSTM(4)),
+        ]
+    )
+    check(model, size=((6,), (LONG,)), high=3, tolerance=DEEP)
+
+
+@pytest.mark.parametrize("time", [6, None])
+def test_mask_of_masking(time):
+    model = keras.Sequential(
+        [
+            keras.Input((time, 3)),
+            layers.Masking(mask_value=0.5),
+            layers.LSTM(3, return_sequences=True),
+            layers.GRU(4, return_sequences=True),
+        ]
+    )
+    inputs = sequences(6, time and 6 or LONG)
+    for values in inputs:
+        values[0, -2:] = 0.5
+        values[-1, :2] = 0.5
+    check(model, inputs, tolerance=DEEP)
+
+
 @shows("layers.RNN", "cell", "return_sequences", "return_state", "go_backwards", "unroll")
 @shows("layers.SimpleRNNCell", "units", "activation", "use_bias")
 @shows("layers.LSTMCell", "units", "activation", "recurrent_activation", "use_bias")
