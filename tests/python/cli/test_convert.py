@@ -26,7 +26,8 @@ def test_convert_summary(keras_file, tmp_path):
     text = check(run_cli("convert", keras_file, "-o", output), OK).stdout
     first, *rest = text.splitlines()
     assert re.fullmatch(
-        rf"{re.escape(str(output))}  \d+\.\d kB, \d+ operators, \d+(\.\d+)? [mµ]?s, \d+\.\d MB of memory",
+        rf"{re.escape(str(output))}  \d+\.\d kB, \d+ operators, "
+        r"\d+(\.\d+)? [mµ]?s, \d+\.\d MB of memory",
         first,
     ), first
     assert rest[:2] == [
