@@ -39,6 +39,13 @@ Value Builder::Constant(ConstantPtr constant) {
 
 Value Builder::Scalar(double value, DType dtype) { return Constant(ScalarConstant(value, dtype)); }
 
+Value Builder::Derived(const ConstantPtr& source, std::string transform,
+                       const std::function<ConstantPtr(const ConstantPtr&)>& make) {
+  auto [entry, added] = context_->derived.try_emplace({source, std::move(transform)});
+  if (added) entry->second = make(source);
+  return Constant(entry->second);
+}
+
 Value Builder::Vector(const std::vector<int32_t>& values) {
   return Constant(DType::kInt32, {static_cast<int64_t>(values.size())}, values);
 }

@@ -5,8 +5,11 @@
 // come out all at once. Whoever started the work asks `errors()` at its end.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -19,6 +22,9 @@ struct BuildContext {
   std::vector<Diagnostic> errors;
   std::vector<std::string> path;  // the layers being lowered, outermost first
   uint32_t origin = 0;
+  // Transforms of constants that were made already, by source and transform: a weight that two calls share is
+  // transposed to one constant and stored once.
+  std::map<std::pair<ConstantPtr, std::string>, ConstantPtr> derived = {};
 };
 
 class Builder {
@@ -56,6 +62,9 @@ class Builder {
   // Constants. Shapes are of rank 0 (Scalar) or 1 (Vector).
   Value Constant(ConstantPtr constant);
   Value Scalar(double value, DType dtype);
+  // The constant `make(source)`, made once for each (source, transform).
+  Value Derived(const ConstantPtr& source, std::string transform,
+                const std::function<ConstantPtr(const ConstantPtr&)>& make);
   Value Vector(const std::vector<int32_t>& values);
   template <typename T>
   Value Constant(DType dtype, const Shape& shape, const std::vector<T>& values) {

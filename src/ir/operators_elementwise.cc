@@ -111,7 +111,10 @@ Value Softmax(Builder& b, Value x, float beta) {
 
 Value Cast(Builder& b, Value x, DType dtype) {
   if (!x.ok() || x.dtype() == dtype) return x;
-  if (x.is_constant()) return b.Constant(ir::Casted(x.constant(), dtype));
+  if (x.is_constant()) {
+    return b.Derived(x.constant(), "cast " + std::string(ir::Name(dtype)),
+                     [&](const ir::ConstantPtr& c) { return ir::Casted(c, dtype); });
+  }
   tflite::CastOptionsT options;  // the writer fills in the two types
   return b.Emit(BuiltinOperator::CAST, std::move(options), {x}, {dtype, x.shape()});
 }

@@ -29,7 +29,10 @@ Shape PaddedShape(Builder& b, Value x, const std::vector<AxisPadding>& padding) 
 
 Value Reshape(Builder& b, Value x, const Shape& shape) {
   if (!x.ok() || x.shape() == shape) return x;
-  if (x.is_constant() && shape.is_static()) return b.Constant(ir::Reshaped(x.constant(), shape));
+  if (x.is_constant() && shape.is_static()) {
+    return b.Derived(x.constant(), "reshape " + shape.ToString(),
+                     [&](const ir::ConstantPtr& c) { return ir::Reshaped(c, shape); });
+  }
   tflite::ReshapeOptionsT options;
   Value target;
   if (shape.NumDynamic() <= 1) {
@@ -77,7 +80,12 @@ Value Transpose(Builder& b, Value x, const std::vector<int>& permutation) {
     identity &= axis == static_cast<int>(i);
   }
   if (identity) return x;
-  if (x.is_constant()) return b.Constant(ir::Transposed(x.constant(), axes));
+  if (x.is_constant()) {
+    std::string transform = "transpose";
+    for (int32_t axis : axes) transform += " " + std::to_string(axis);
+    return b.Derived(x.constant(), std::move(transform),
+                     [&](const ir::ConstantPtr& c) { return ir::Transposed(c, axes); });
+  }
   return b.Emit(BuiltinOperator::TRANSPOSE, {x, b.Vector(axes)}, {x.dtype(), shape});
 }
 

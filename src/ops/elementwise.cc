@@ -29,7 +29,7 @@ Argument FloatUnaryOp(Builder& b, Arguments& a) {
 Argument CastOp(Builder& b, Arguments& a) {
   const Value x = a.Tensor(0, "x");
   const std::optional<DType> dtype = a.DTypeName(1, "dtype");
-  return dtype ? Cast(b, x, *dtype) : Value();
+  return dtype ? Cast(b, x, *dtype) : b.Fail("cast-1", "the dtype to cast to is missing");
 }
 
 }  // namespace
