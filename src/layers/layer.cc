@@ -177,6 +177,13 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
     before.insert(before.end(), from.begin(), from.end());
     after.insert(after.end(), to.begin(), to.end());
   }
+  for (size_t i = 0; i < call.keywords().size(); ++i) {
+    const std::vector<Value> from = call.keywords()[i].second.Flatten();
+    const std::vector<Value> to = inputs.keywords()[i].second.Flatten();
+    for (size_t j = 0; j < from.size(); ++j) {
+      if (from[j] != to[j]) layer.SetMask(to[j], layer.Mask(from[j]));
+    }
+  }
   for (size_t i = 0; i < before.size(); ++i) {
     if (before[i] != after[i]) layer.SetMask(after[i], layer.Mask(before[i]));
   }

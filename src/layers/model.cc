@@ -19,15 +19,17 @@ using nlohmann::json;
 
 namespace {
 
-// What a model's lowering needs from outside: values for its inputs, given by the caller of a nested model or made as
-// inputs of the graph.
+// What a model's lowering needs from outside: values for its inputs, given by the caller of a
+// nested model or made as inputs of the graph.
 using BindInput = std::function<Value(const ModelInput& input, size_t position)>;
 
 // Hands out the names under which a model's layers keep their weights: class names, numbered.
 class ScopeNames {
  public:
   std::string Next(const std::string& class_name) {
-    const std::string base = ToSnakeCase(class_name);
+    // By the class's own name. One class is exported, and serialized, under another.
+    const std::string base =
+        ToSnakeCase(class_name == "GroupQueryAttention" ? "GroupedQueryAttention" : class_name);
     const int count = used_[base]++;
     return "layers/" + (count == 0 ? base : fmt::format("{}_{}", base, count));
   }
@@ -64,7 +66,7 @@ ModelInput ReadInput(Builder& b, const json& config) {
   const json* shape = &At(config, "batch_shape");
   if (!shape->is_array()) shape = &At(config, "batch_input_shape");
   const json& dtype = At(config, "dtype");
-  const std::string dtype_name = dtype.is_string()  ? dtype.get<std::string>()
+  const std::string dtype_name = dtype.is_string()   ? dtype.get<std::string>()
                                  : dtype.is_object() ? StringAt(At(dtype, "config"), "name")
                                                      : "float32";
   const std::optional<DType> known = ir::DTypeFromName(dtype_name);
@@ -100,7 +102,8 @@ ModelInput ReadInput(Builder& b, const json& config) {
 
 // ---------------------------------------------------------------------------------------------------------------
 
-// A Functional config: calls of layers and operations, in any order, whose arguments name each other's results.
+// A Functional config: calls of layers and operations, in any order, whose arguments name each
+// other's results.
 class FunctionalGraph {
  public:
   FunctionalGraph(LoweringContext& context, const json& config, const WeightScope& scope,
@@ -163,8 +166,9 @@ class FunctionalGraph {
   bool legacy_ = false;
 };
 
-std::vector<std::pair<std::string, std::string>> FunctionalGraph::Leaves(
-    const json& structure, const std::string& prefix, bool in_dict) {
+std::vector<std::pair<std::string, std::string>> FunctionalGraph::Leaves(const json& structure,
+                                                                         const std::string& prefix,
+                                                                         bool in_dict) {
   if (IsLeaf(structure)) return {{in_dict ? prefix : "", structure[0].get<std::string>()}};
   std::vector<std::pair<std::string, std::string>> leaves;
   auto add = [&](const std::string& key, const json& item, bool dict) {
@@ -255,9 +259,10 @@ int FunctionalGraph::FindNode(const TensorReference& reference, bool is_output) 
   if (member == member_by_name_.end()) return -1;
   const Member& m = members_[static_cast<size_t>(member->second)];
   int64_t index = reference.node;
-  // Nested models have a call of their own in front, which the saved list of calls leaves out: Keras 2 counts it
-  // everywhere, Keras 3 where a Functional's outputs are named.
-  const bool counted = legacy_ ? IsModelClass(m.class_name) : is_output && m.class_name == "Functional";
+  // Nested models have a call of their own in front, which the saved list of calls leaves out:
+  // Keras 2 counts it everywhere, Keras 3 where a Functional's outputs are named.
+  const bool counted =
+      legacy_ ? IsModelClass(m.class_name) : is_output && m.class_name == "Functional";
   if (counted && index > 0) --index;
   if (index < 0 || index >= static_cast<int64_t>(m.nodes.size())) return -1;
   return m.nodes[static_cast<size_t>(index)];
@@ -293,8 +298,8 @@ Arguments FunctionalGraph::ReadCall(const Node& node, const std::string& functio
       b_.Fail("functional-5", fmt::format("a call of '{}' cannot be read", function));
       continue;
     }
-    inputs.emplace_back(resolve(
-        {input[0].get<std::string>(), input[1].get<int64_t>(), input[2].get<int64_t>()}));
+    inputs.emplace_back(
+        resolve({input[0].get<std::string>(), input[1].get<int64_t>(), input[2].get<int64_t>()}));
     if (input.size() > 3 && input[3].is_object()) {
       for (const auto& [key, argument] : input[3].items()) {
         arguments.AddKeyword(key, ReadArgument(b_, argument, resolve));
@@ -320,8 +325,8 @@ void FunctionalGraph::RunNode(Node& node) {
       module.substr(module.rfind('.') + 1) + "." + ToSnakeCase(member.class_name);
   const ops::OpFunction op = ops::FindOp(name);
   if (op == nullptr) {
-    b_.Fail("operation-1", fmt::format("the operation '{}' ({}) is not supported", name,
-                                       member.class_name),
+    b_.Fail("operation-1",
+            fmt::format("the operation '{}' ({}) is not supported", name, member.class_name),
             "Express it by other functions of keras.ops.");
     return;
   }
@@ -345,9 +350,9 @@ void FunctionalGraph::RunNode(Node& node) {
 
 Argument FunctionalGraph::Map(const json& structure) const {
   if (IsLeaf(structure)) {
-    return Resolve({structure[0].get<std::string>(), structure[1].get<int64_t>(),
-                    structure[2].get<int64_t>()},
-                   true);
+    return Resolve(
+        {structure[0].get<std::string>(), structure[1].get<int64_t>(), structure[2].get<int64_t>()},
+        true);
   }
   if (structure.is_object()) {
     std::vector<std::pair<std::string, Argument>> items;
@@ -399,9 +404,8 @@ Argument FunctionalGraph::Run(const BindInput& bind) {
   if (run != nodes_.size()) {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (missing[i] == 0) continue;
-      b_.Fail("functional-7",
-              fmt::format("the calls of the config form a cycle through '{}'",
-                          members_[static_cast<size_t>(nodes_[i].member)].name));
+      b_.Fail("functional-7", fmt::format("the calls of the config form a cycle through '{}'",
+                                          members_[static_cast<size_t>(nodes_[i].member)].name));
       break;
     }
     return {};
@@ -411,7 +415,8 @@ Argument FunctionalGraph::Run(const BindInput& bind) {
 
 // ---------------------------------------------------------------------------------------------------------------
 
-// A Sequential config: the list of layers (in very old files the config itself), the first may be an InputLayer.
+// A Sequential config: the list of layers (in very old files the config itself), the first may be
+// an InputLayer.
 const json& SequentialLayers(const json& config) {
   return config.is_array() ? config : At(config, "layers");
 }
@@ -420,7 +425,8 @@ ModelInput SequentialInput(Builder& b, const json& config) {
   const json& layers = SequentialLayers(config);
   if (layers.is_array() && !layers.empty()) {
     const json& first = At(layers[0], "config");
-    if (StringAt(layers[0], "class_name") == "InputLayer" || At(first, "batch_input_shape").is_array()) {
+    if (StringAt(layers[0], "class_name") == "InputLayer" ||
+        At(first, "batch_input_shape").is_array()) {
       ModelInput input = ReadInput(b, first);
       // Without an InputLayer the input has the layer's name and dtype.
       if (StringAt(layers[0], "class_name") != "InputLayer") {
@@ -498,7 +504,8 @@ Argument SequentialLayer(Layer& layer, Arguments& call) {
   return RunSequential(layer.context(), layer.config().json(), layer.scope(), false, x);
 }
 
-// Every class of the file that is not Keras's own, each once: subclassed models and custom layers need their code.
+// Every class of the file that is not Keras's own, each once: subclassed models and custom layers
+// need their code.
 void CollectForeignClasses(const json& serialized, std::vector<std::string>& found) {
   if (serialized.is_object() && serialized.contains("class_name") &&
       serialized.contains("registered_name") && !IsKerasClass(serialized) &&
@@ -506,8 +513,8 @@ void CollectForeignClasses(const json& serialized, std::vector<std::string>& fou
     const std::string name = StringAt(At(serialized, "config"), "name");
     const std::string class_name = StringAt(serialized, "class_name");
     if (class_name != "function") {
-      const std::string text =
-          name.empty() ? "'" + class_name + "'" : fmt::format("'{}' (layer '{}')", class_name, name);
+      const std::string text = name.empty() ? "'" + class_name + "'"
+                                            : fmt::format("'{}' (layer '{}')", class_name, name);
       if (std::find(found.begin(), found.end(), text) == found.end()) found.push_back(text);
     }
   }
@@ -542,8 +549,8 @@ std::vector<ModelOutput> LowerModel(LoweringContext& context, const json& serial
     result = graph.Run([&](const ModelInput& input, size_t) { return make_input(input); });
     leaves = graph.Outputs();
   } else {
-    b.Fail("model-1", fmt::format("the file holds a '{}', no Functional or Sequential model",
-                                  class_name),
+    b.Fail("model-1",
+           fmt::format("the file holds a '{}', no Functional or Sequential model", class_name),
            "Export subclassed models from Python: keras_litert.export(model, \"model.tflite\").");
     return {};
   }

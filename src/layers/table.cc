@@ -11,6 +11,7 @@ const std::map<std::string_view, const LayerEntry*>& Table() {
     const std::span<const LayerEntry> families[] = {
         ActivationLayers(),
         ApplicationLayers(),
+        AttentionLayers(),
         AudioLayers(),
         AugmentationLayers(),
         CategoricalLayers(),

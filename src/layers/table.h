@@ -28,6 +28,7 @@ struct LayerEntry {
 // One table a family, in the family's file.
 std::span<const LayerEntry> ActivationLayers();
 std::span<const LayerEntry> ApplicationLayers();
+std::span<const LayerEntry> AttentionLayers();
 std::span<const LayerEntry> AudioLayers();
 std::span<const LayerEntry> AugmentationLayers();
 std::span<const LayerEntry> CategoricalLayers();

@@ -11,6 +11,7 @@ const std::map<std::string_view, OpFunction>& Table() {
     const std::span<const OpEntry> families[] = {
         ActivationOps(),
         ArithmeticOps(),
+        AttentionOps(),
         ComparisonOps(),
         ConvolutionOps(),
         EinsumOps(),

@@ -24,6 +24,7 @@ struct OpEntry {
 // One table a family, in the family's file.
 std::span<const OpEntry> ActivationOps();
 std::span<const OpEntry> ArithmeticOps();
+std::span<const OpEntry> AttentionOps();
 std::span<const OpEntry> ComparisonOps();
 std::span<const OpEntry> ConvolutionOps();
 std::span<const OpEntry> EinsumOps();
