@@ -1,4 +1,4 @@
-// Resizing, CenterCrop, and the layers that change contrast at inference too.
+// Resizing and CenterCrop.
 #include <fmt/core.h>
 
 #include <cmath>
@@ -7,9 +7,8 @@
 #include "ir/operators.h"
 #include "layers/image_data.h"
 #include "layers/table.h"
-#include "ops/elementwise.h"
 #include "ops/image.h"
-#include "ops/reduction.h"
+#include "ops/image_runtime.h"
 
 namespace keras_litert::layers {
 namespace {
@@ -105,84 +104,31 @@ Argument CenterCrop(Layer& layer, Arguments& call) {
     const int axis = x.rank() - (channels_first ? 2 : 3);
     const Dim height = x.dim(axis);
     const Dim width = x.dim(axis + 1);
+    ops::ResizeAttributes a;
+    a.height = size->height;
+    a.width = size->width;
+    a.channels_first = channels_first;
     if (!height.is_static() || !width.is_static()) {
-      return layer.Fail("center-crop-1",
-                        "whether the images are cropped or enlarged depends on their size, which "
-                        "the model leaves open",
-                        "Give the model's Input a fixed size, or fix it with --shape.");
+      // Resizing changes nothing where the box has the size already.
+      const ops::RuntimeBox box =
+          ops::RuntimeCenterCrop(b, height, width, size->height, size->width);
+      return ops::Resize(b, ops::RuntimeCrop(b, x, box, channels_first), a);
     }
     const int64_t rows = height.value() - size->height;
     const int64_t columns = width.value() - size->width;
     if (rows >= 0 && columns >= 0) {
       return ops::Crop(b, x, {rows / 2, columns / 2, size->height, size->width}, channels_first);
     }
-    ops::ResizeAttributes a;
-    a.height = size->height;
-    a.width = size->width;
     a.crop_to_aspect_ratio = true;
-    a.channels_first = channels_first;
     return ops::Resize(b, x, a);
   };
   return TransformImages(layer, call, crop, crop);
-}
-
-// Values of one range moved to another: (x - from.low) / (from.high - from.low) * (to.high -
-// to.low) + to.low.
-struct Range {
-  double low;
-  double high;
-};
-Value MoveRange(Builder& b, Value x, Range from, Range to) {
-  if (from.low == to.low && from.high == to.high) return x;
-  const double scale = (to.high - to.low) / (from.high - from.low);
-  return ops::Add(b, ops::Multiply(b, x, scale), to.low - from.low * scale);
-}
-
-std::optional<Range> ValueRange(Layer& layer) {
-  const std::vector<double> range = layer.config().Floats("value_range");
-  if (range.size() != 2 || !(range[0] < range[1])) {
-    layer.Fail("image-6", "value_range must be (low, high)");
-    return std::nullopt;
-  }
-  return Range{range[0], range[1]};
-}
-
-constexpr Range kBytes = {0, 255};
-
-// Each channel of each image stretched to the whole range: (x - min) * 255 / (max - min). A channel
-// of one value stays as it is.
-Argument AutoContrast(Layer& layer, Arguments& call) {
-  Builder& b = layer.b();
-  layer.config().Ignore({"bounding_box_format", "data_format"});
-  const std::optional<Range> range = ValueRange(layer);
-  if (!range) return Value();
-  return TransformImages(layer, call, [&](Value images) -> Value {
-    if (images.rank() != 3 && images.rank() != 4) {
-      return layer.Fail("image-5", fmt::format("images must have rank 3 or 4, got {}",
-                                               images.shape().ToString()));
-    }
-    const bool single = images.rank() == 3;
-    const Value original =
-        lrt::Cast(b, single ? lrt::ExpandDims(b, images, 0) : images, layer.compute_dtype());
-    const Value x = MoveRange(b, original, *range, kBytes);
-    // Keras reduces these axes in either data format.
-    const Value low = lrt::Reduce(b, BuiltinOperator::REDUCE_MIN, x, {1, 2}, /*keep_dims=*/true);
-    const Value high = lrt::Reduce(b, BuiltinOperator::REDUCE_MAX, x, {1, 2}, /*keep_dims=*/true);
-    const Value scale = lrt::Div(b, b.Scalar(255, x.dtype()), lrt::Sub(b, high, low));
-    Value y = lrt::Add(b, lrt::Mul(b, x, scale),
-                       lrt::Mul(b, lrt::Unary(b, BuiltinOperator::NEG, low), scale));
-    y = lrt::Minimum(b, lrt::Maximum(b, y, b.Scalar(0, x.dtype())), b.Scalar(255, x.dtype()));
-    y = MoveRange(b, y, kBytes, *range);
-    y = lrt::Select(b, lrt::Compare(b, BuiltinOperator::EQUAL, low, high), original, y);
-    return single ? lrt::Squeeze(b, y, {0}) : y;
-  });
 }
 
 }  // namespace
 
 std::span<const LayerEntry> ImagePreprocessingLayers() {
   static constexpr LayerEntry kLayers[] = {
-      {"AutoContrast", AutoContrast},
       {"CenterCrop", CenterCrop},
       {"Resizing", Resizing},
   };

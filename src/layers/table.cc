@@ -15,6 +15,7 @@ const std::map<std::string_view, const LayerEntry*>& Table() {
         AudioLayers(),
         AugmentationLayers(),
         CategoricalLayers(),
+        ContrastLayers(),
         ConvolutionLayers(),
         CoreLayers(),
         ImagePreprocessingLayers(),

@@ -32,6 +32,7 @@ std::span<const LayerEntry> AttentionLayers();
 std::span<const LayerEntry> AudioLayers();
 std::span<const LayerEntry> AugmentationLayers();
 std::span<const LayerEntry> CategoricalLayers();
+std::span<const LayerEntry> ContrastLayers();
 std::span<const LayerEntry> ConvolutionLayers();
 std::span<const LayerEntry> CoreLayers();
 std::span<const LayerEntry> ImagePreprocessingLayers();

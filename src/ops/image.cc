@@ -6,6 +6,7 @@
 
 #include "ir/operators.h"
 #include "ops/convolution.h"
+#include "ops/image_runtime.h"
 #include "ops/resize_kernel.h"
 #include "ops/table.h"
 
@@ -24,52 +25,47 @@ SpatialAxes AxesOf(bool channels_first) {
 // Resizing matrices larger than this would make a file of an absurd size.
 constexpr int64_t kMaxMatrix = int64_t{1} << 26;
 
+// RESIZE_NEAREST_NEIGHBOR, behind a GATHER on each axis where it would round another way than
+// Keras.
 Value Nearest(Builder& b, Value x, const ResizeAttributes& a) {
   const SpatialAxes axes = AxesOf(a.channels_first);
-  const Dim sizes[] = {x.dim(axes.height), x.dim(axes.width)};
-  const int wanted[] = {a.height, a.width};
-  bool exact = true;
-  for (int i = 0; i < 2; ++i) {
-    exact &= !sizes[i].is_static() || NearestIndices(sizes[i].value(), wanted[i]) ==
-                                          LitertNearestIndices(sizes[i].value(), wanted[i]);
+  auto gather = [&](int axis, int size) {
+    if (!x.dim(axis).is_static()) return;
+    const std::vector<int32_t> wanted = NearestIndices(x.dim(axis).value(), size);
+    if (wanted == LitertNearestIndices(x.dim(axis).value(), size)) return;
+    x = lrt::Gather(b, x, b.Vector(wanted), axis);
+  };
+  gather(axes.height, a.height);
+  gather(axes.width, a.width);
+  if (x.dim(axes.height) == Dim(a.height) && x.dim(axes.width) == Dim(a.width)) return x;
+  if (a.channels_first) x = ToChannelsLast(b, x);
+  x = lrt::ResizeNearestNeighbor(b, x, a.height, a.width, /*align_corners=*/false,
+                                 /*half_pixel_centers=*/true);
+  return a.channels_first ? ToChannelsFirst(b, x) : x;
+}
+
+// The matrix that resizes an axis of `in` to `size`: a constant, or computed when the file runs.
+Value Matrix(Builder& b, Dim in, int size, const ResizeAttributes& a) {
+  if (!in.is_static()) return RuntimeResizeMatrix(b, in, size, a.interpolation, a.antialias);
+  if (in.value() < 1 || in.value() > kMaxMatrix / size) {
+    return b.Fail("resize-4", fmt::format("cannot resize an axis of {} to {}", in.value(), size));
   }
-  if (exact) {
-    if (a.channels_first) x = ToChannelsLast(b, x);
-    x = lrt::ResizeNearestNeighbor(b, x, a.height, a.width, /*align_corners=*/false,
-                                   /*half_pixel_centers=*/true);
-    return a.channels_first ? ToChannelsFirst(b, x) : x;
+  const std::optional<std::vector<float>> weights =
+      ResizeMatrix(a.interpolation, in.value(), size, a.antialias);
+  if (!weights) {
+    return b.Fail("resize-1", fmt::format("interpolation '{}' is not known", a.interpolation));
   }
-  for (int i = 0; i < 2; ++i) {
-    const int axis = i == 0 ? axes.height : axes.width;
-    if (sizes[i] == Dim(wanted[i])) continue;
-    if (!sizes[i].is_static()) {
-      return b.Fail("resize-2", "nearest needs to know both height and width, or none of them");
-    }
-    x = lrt::Gather(b, x, b.Vector(NearestIndices(sizes[i].value(), wanted[i])), axis);
-  }
-  return x;
+  return b.Constant(DType::kFloat32, {size, in}, *weights);
 }
 
 // y = W x along one axis of a tensor of rank 4.
 Value AlongAxis(Builder& b, Value x, int axis, int size, const ResizeAttributes& a) {
   if (!x.ok() || x.dim(axis) == Dim(size)) return x;
-  if (!x.dim(axis).is_static()) {
-    return b.Fail(
-        "resize-3",
-        fmt::format("interpolation '{}'{} needs to know the height and width of its input",
-                    a.interpolation, a.antialias ? " with antialias" : ""),
-        "Give the model's Input a fixed size, or fix it with --shape.");
+  const Value matrix = lrt::Cast(b, Matrix(b, x.dim(axis), size, a), x.dtype());
+  if (!matrix.ok()) return matrix;
+  if (axis == x.rank() - 1 && !matrix.is_constant()) {
+    return lrt::BatchMatMul(b, x, matrix, /*adj_x=*/false, /*adj_y=*/true);
   }
-  const int64_t in = x.dim(axis).value();
-  if (in < 1 || in > kMaxMatrix / size) {
-    return b.Fail("resize-4", fmt::format("cannot resize an axis of {} to {}", in, size));
-  }
-  const std::optional<std::vector<float>> weights =
-      ResizeMatrix(a.interpolation, in, size, a.antialias);
-  if (!weights) {
-    return b.Fail("resize-1", fmt::format("interpolation '{}' is not known", a.interpolation));
-  }
-  const Value matrix = b.Constant(DType::kFloat32, {size, in}, *weights);
   if (axis == x.rank() - 1) return lrt::FullyConnected(b, x, matrix, Builder::Absent());
   if (axis == x.rank() - 2) return lrt::BatchMatMul(b, matrix, x);
   // [n, h, w, c]: w and c as one axis.
@@ -113,8 +109,6 @@ Value PadToAspectRatio(Builder& b, Value x, const ResizeAttributes& a) {
   } else {
     return x;
   }
-  // Keras's filling is a float: integer images become float32.
-  if (!ir::IsFloat(x.dtype())) x = lrt::Cast(b, x, DType::kFloat32);
   if (a.fill_value == 0) return lrt::Pad(b, x, padding);
   return lrt::PadV2(b, x, padding, b.Scalar(a.fill_value, x.dtype()));
 }
@@ -189,14 +183,18 @@ Value Resize(Builder& b, Value images, const ResizeAttributes& a) {
   if (a.crop_to_aspect_ratio || a.pad_to_aspect_ratio) {
     const Dim height = x.dim(axes.height);
     const Dim width = x.dim(axes.width);
-    if (!height.is_static() || !width.is_static()) {
-      return b.Fail("resize-9", "the aspect ratio of the input is not known",
-                    "Give the model's Input a fixed size, or fix it with --shape.");
+    if (a.pad_to_aspect_ratio) {
+      // Keras's filling is a float: integer images become float32.
+      if (!ir::IsFloat(x.dtype())) x = lrt::Cast(b, x, DType::kFloat32);
+      x = height.is_static() && width.is_static() ? PadToAspectRatio(b, x, a)
+                                                  : RuntimePadToAspectRatio(b, x, a);
+    } else if (height.is_static() && width.is_static()) {
+      x = Crop(b, x, AspectRatioCrop(height.value(), width.value(), a.height, a.width),
+               a.channels_first);
+    } else {
+      x = RuntimeCrop(b, x, RuntimeAspectRatioCrop(b, height, width, a.height, a.width),
+                      a.channels_first);
     }
-    x = a.pad_to_aspect_ratio
-            ? PadToAspectRatio(b, x, a)
-            : Crop(b, x, AspectRatioCrop(height.value(), width.value(), a.height, a.width),
-                   a.channels_first);
   }
   const bool nearest = a.interpolation == "nearest";
   if (!nearest && !ir::IsFloat(x.dtype())) x = lrt::Cast(b, x, DType::kFloat32);

@@ -23,8 +23,8 @@ struct ResizeAttributes {
 //
 // Keras samples at half-pixel centers: output i reads the input around (i + 0.5) · in / out - 0.5.
 // Nearest and bilinear are LiteRT's operators for that; the other kernels, and bilinear with
-// antialiasing, are a product with a constant [out, in] matrix along each axis, so they need to
-// know the input's size.
+// antialiasing, are a product with an [out, in] matrix along each axis: a constant where the
+// input's size is known, else computed when the file runs.
 Value Resize(Builder& b, Value images, const ResizeAttributes& attributes);
 
 // images[h_start : h_start + height, w_start : w_start + width]. REQUIRES: rank 3 or 4, and the box

@@ -50,7 +50,11 @@ class Sinker {
 
   bool Try(Operator* op) {
     if (op->code == BuiltinOperator::TRANSPOSE) return Merge(op);
-    const bool unary = IsElementwiseUnary(op->code);
+    // A cast to float16 or float64 stands in front of an output: nothing computes with these.
+    const bool border = op->code == BuiltinOperator::CAST &&
+                        ir::IsFloat(op->output()->type.dtype) &&
+                        op->output()->type.dtype != ir::DType::kFloat32;
+    const bool unary = IsElementwiseUnary(op->code) && !border;
     const bool movable = unary || IsElementwiseBinary(op->code) || IsReduction(op->code) ||
                          op->code == BuiltinOperator::CONCATENATION ||
                          op->code == BuiltinOperator::PAD || op->code == BuiltinOperator::PADV2;

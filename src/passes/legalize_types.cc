@@ -30,6 +30,7 @@ std::span<const DType> Substitutes(DType dtype) {
   static constexpr DType kForSmall[] = {DType::kInt32, DType::kFloat32};
   static constexpr DType kForInt32[] = {DType::kInt64};
   static constexpr DType kForInt64[] = {DType::kInt32};
+  static constexpr DType kForFloat[] = {DType::kFloat32};
   switch (dtype) {
     case DType::kBool:
       return kForBool;
@@ -44,6 +45,10 @@ std::span<const DType> Substitutes(DType dtype) {
       return kForInt32;
     case DType::kInt64:
       return kForInt64;
+    case DType::kFloat16:
+    case DType::kBFloat16:
+    case DType::kFloat64:
+      return kForFloat;  // for what later rewrites moved behind a border's cast
     default:
       return {};
   }

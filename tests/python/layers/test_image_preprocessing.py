@@ -46,18 +46,40 @@ def test_pad_to_aspect_ratio(shape, fill_value):
     check_layer(layers.Resizing(4, 6, pad_to_aspect_ratio=True, fill_value=fill_value), shape)
 
 
-@shows("layers.Resizing", "interpolation")
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-def test_unknown_sizes(interpolation):
-    layer = layers.Resizing(7, 6, interpolation=interpolation)
-    check_layer(layer, (None, None, 2), size=((5, 6), (9, 4)))
+UNKNOWN = [  # height, width: unknown both, or one
+    ((None, None, 2), ((5, 6), (9, 4))),
+    ((None, 6, 2), (5, 9)),
+    ((5, None, 2), (6, 3)),
+]
 
 
-@shows("layers.Resizing")
-def test_unknown_sizes_need_a_matrix():
-    layer = layers.Resizing(7, 6, interpolation="bicubic")
-    x = keras.Input((None, 6, 2))
-    check_refused(keras.Model(x, layer(x)), "resize-3", "--shape")
+@shows("layers.Resizing", "interpolation", "antialias")
+@pytest.mark.parametrize("shape, size", UNKNOWN)
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize(
+    "interpolation", ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
+)
+def test_unknown_sizes(interpolation, antialias, shape, size):
+    layer = layers.Resizing(7, 6, interpolation=interpolation, antialias=antialias)
+    check_layer(layer, shape, size=size, tolerance=2e-5)
+
+
+@shows("layers.Resizing", "crop_to_aspect_ratio", "pad_to_aspect_ratio")
+@pytest.mark.parametrize("shape, size", UNKNOWN)
+@pytest.mark.parametrize(
+    "arguments", [{"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "fill_value": 2.0}]
+)
+def test_unknown_aspect_ratio(arguments, shape, size):
+    check_layer(layers.Resizing(4, 9, **arguments), shape, size=size)
+
+
+def test_unknown_sizes_with_channels_first():
+    x = keras.Input((2, None, None))
+    outputs = [
+        layers.Resizing(7, 6, interpolation=i, data_format="channels_first")(x)
+        for i in ("nearest", "bilinear", "bicubic")
+    ]
+    check(keras.Model(x, outputs), size=((5, 6), (9, 4)), tolerance=2e-5)
 
 
 @shows("layers.Resizing")
@@ -101,9 +123,9 @@ def test_center_crop_of_integers():
 
 
 @shows("layers.CenterCrop")
-def test_center_crop_of_an_unknown_size():
-    x = keras.Input((None, 6, 2))
-    check_refused(keras.Model(x, layers.CenterCrop(4, 3)(x)), "center-crop-1", "--shape")
+@pytest.mark.parametrize("shape, size", UNKNOWN)
+def test_center_crop_of_an_unknown_size(shape, size):
+    check_layer(layers.CenterCrop(6, 4), shape, size=size)
 
 
 @shows("layers.AutoContrast", "value_range")
@@ -118,3 +140,45 @@ def test_auto_contrast_leaves_constant_channels():
     # The second layer gets what the first made: values 0 and 255 in channels of one or two values.
     layer = layers.AutoContrast()
     check_layer(layer, (1, 2, 3), dtype="uint8", high=2)
+
+
+@shows("ops.image.resize", "interpolation", "antialias", "data_format")
+def test_resize_operation():
+    x = keras.Input((5, 6, 2))
+    outputs = [
+        keras.ops.image.resize(x, (7, 4)),
+        keras.ops.image.resize(x, (3, 4), interpolation="bicubic", antialias=True),
+        keras.ops.image.resize(x, (5, 9), "nearest", data_format="channels_last"),
+    ]
+    check(keras.Model(x, outputs))
+
+
+@shows(
+    "layers.ContrastLimitedAdaptiveHistogramEqualization",
+    "value_range",
+    "clip_limit",
+    "tile_grid_size",
+    "data_format",
+)
+@pytest.mark.parametrize(
+    "shape, arguments",
+    [
+        ((16, 24, 1), {}),
+        ((13, 10, 2), {"tile_grid_size": (3, 4), "clip_limit": 1.5}),
+        ((8, 8, 3), {"tile_grid_size": (1, 2), "clip_limit": 0}),
+        ((8, 9, 1), {"tile_grid_size": (2, 2), "value_range": (0.0, 1.0)}),
+        ((2, 7, 8), {"tile_grid_size": (2, 3), "data_format": "channels_first"}),
+    ],
+    ids=str,
+)
+def test_clahe(shape, arguments):
+    layer = layers.ContrastLimitedAdaptiveHistogramEqualization(**arguments)
+    high = arguments.get("value_range", (0, 255))[1]
+    check_layer(layer, shape, low=0, high=high)
+
+
+@shows("layers.ContrastLimitedAdaptiveHistogramEqualization")
+def test_clahe_of_an_unknown_size():
+    x = keras.Input((None, 8, 1))
+    layer = layers.ContrastLimitedAdaptiveHistogramEqualization()
+    check_refused(keras.Model(x, layer(x)), "clahe-1", "--shape")

@@ -1,6 +1,5 @@
 """Layers that only act in training."""
 
-import keras
 import pytest
 from keras import layers
 from oracle import check_layer, shows
@@ -59,14 +58,3 @@ def test_identity(layer, shape):
 @shows("layers.Dropout")
 def test_dropout_casts_to_the_compute_dtype():
     check_layer(layers.Dropout(0.5, dtype="mixed_float16"), (5,))
-
-
-def test_masks_pass():
-    def call(dropout, x):
-        x = layers.Masking(0.0)(x)
-        return layers.LSTM(3)(dropout(x))
-
-    x = keras.random.normal((2, 4, 5), seed=0)
-    x = keras.ops.convert_to_numpy(x).copy()
-    x[0, 2:] = 0.0
-    check_layer(layers.Dropout(0.5), (4, 5), call=call, inputs=[x])
