@@ -125,11 +125,15 @@ Status Constant::EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) 
   const bool whole = !CanEvaluateRange();
   const size_t offset = whole ? 0 : tile * tile_bytes;
   const size_t size = whole ? byte_size_ : std::min(tile_bytes, byte_size_ - offset);
-  if (auto all = bytes()) return sink(offset, all->subspan(offset, size));
+  auto give = [&](std::span<const std::byte> all) {
+    const Run run{offset, all};
+    return sink({&run, 1});
+  };
+  if (auto all = bytes()) return give(all->subspan(offset, size));
   const auto scratch = std::make_unique_for_overwrite<std::byte[]>(size);
   const std::span<std::byte> out(scratch.get(), size);
   KL_RETURN_IF_ERROR(whole ? Evaluate(out) : EvaluateRange(offset, out));
-  return sink(offset, out);
+  return give(out);
 }
 
 Result<ConstantPtr> Constant::StageInputs() const {

@@ -44,11 +44,15 @@ class Constant {
   virtual bool CanEvaluateRange() const { return bytes().has_value(); }
 
   // The constant in tiles of about `tile_bytes`, each evaluated by itself, in any order and from
-  // several threads. A tile needs a few times its size in memory. Its bytes go to `sink` in one or
-  // more runs; a transposed matrix gives many runs a tile, because it is read where its source lies
-  // close together. Where CanEvaluateRange() is false there is one tile, and it needs the whole
-  // constant's size: see Stage().
-  using Sink = std::function<Status(size_t offset, std::span<const std::byte> bytes)>;
+  // several threads. A tile needs a few times its size in memory. `sink` is called once with its
+  // bytes, in one or more runs: a transposed matrix gives many, because it is read where its source
+  // lies close together. Where CanEvaluateRange() is false there is one tile, and it needs the
+  // whole constant's size: see Stage().
+  struct Run {
+    size_t offset;  // in the constant
+    std::span<const std::byte> bytes;
+  };
+  using Sink = std::function<Status(std::span<const Run> runs)>;
   virtual size_t NumTiles(size_t tile_bytes) const;
   virtual Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const;
   // This constant with what cannot be evaluated by range evaluated now; null: it needs nothing.

@@ -53,14 +53,13 @@ class TransposedConstant final : public Constant {
       source_->ReleaseRange(static_cast<size_t>(read.begin) * element_size(),
                             static_cast<size_t>(read.end - read.begin) * element_size());
     }
-    Status status;
+    std::vector<Run> runs;
     copy_.ForEachRun(box, [&](int64_t offset, int64_t from, int64_t count) {
-      status = sink(static_cast<size_t>(offset) * element_size(),
-                    {scratch.get() + static_cast<size_t>(from) * element_size(),
-                     static_cast<size_t>(count) * element_size()});
-      return status.has_value();
+      runs.push_back({static_cast<size_t>(offset) * element_size(),
+                      {scratch.get() + static_cast<size_t>(from) * element_size(),
+                       static_cast<size_t>(count) * element_size()}});
     });
-    return status;
+    return sink(runs);
   }
   Result<ConstantPtr> StageInputs() const override {
     if (CanEvaluateRange()) return nullptr;
@@ -127,6 +126,7 @@ class Elementwise : public Constant {
       compute_(first, count, all->data() + first * in_size_, out.data());
       return {};
     }
+    constexpr size_t kPiece = 64 << 10;  // elements
     std::vector<std::byte> in(std::min(count, kPiece) * in_size_);
     for (size_t done = 0; done < count;) {
       const size_t n = std::min(kPiece, count - done);
@@ -142,20 +142,21 @@ class Elementwise : public Constant {
   }
   Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const override {
     if (!CanEvaluateRange()) return Constant::EvaluateTile(tile, tile_bytes, sink);
-    std::vector<std::byte> out;
     return source_->EvaluateTile(
-        tile, SourceBytes(tile_bytes), [&](size_t offset, std::span<const std::byte> in) -> Status {
-          const size_t first = offset / in_size_;
-          const size_t count = in.size() / in_size_;
-          for (size_t done = 0; done < count;) {
-            const size_t n = std::min(kPiece, count - done);
-            if (out.size() < n * out_size_) out.resize(n * out_size_);
-            compute_(first + done, n, in.data() + done * in_size_, out.data());
-            KL_RETURN_IF_ERROR(
-                sink((first + done) * out_size_, std::span(out).first(n * out_size_)));
-            done += n;
+        tile, SourceBytes(tile_bytes), [&](std::span<const Run> in) -> Status {
+          size_t elements = 0;
+          for (const Run& run : in) elements += run.bytes.size() / in_size_;
+          const auto scratch = std::make_unique_for_overwrite<std::byte[]>(elements * out_size_);
+          std::byte* to = scratch.get();
+          std::vector<Run> out;
+          for (const Run& run : in) {
+            const size_t first = run.offset / in_size_;
+            const size_t count = run.bytes.size() / in_size_;
+            compute_(first, count, run.bytes.data(), to);
+            out.push_back({first * out_size_, {to, count * out_size_}});
+            to += count * out_size_;
           }
-          return {};
+          return sink(out);
         });
   }
   Result<ConstantPtr> StageInputs() const override {
@@ -170,7 +171,6 @@ class Elementwise : public Constant {
   std::string Describe() const override { return name_ + "(" + source_->Describe() + ")"; }
 
  private:
-  static constexpr size_t kPiece = 64 << 10;  // elements computed at a time
   // Tiles are divided where the source's are, on whole elements.
   size_t SourceBytes(size_t tile_bytes) const {
     return std::max<size_t>(1, tile_bytes / out_size_) * in_size_;

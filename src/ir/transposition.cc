@@ -248,7 +248,7 @@ void Transposition::AppendBoxes(size_t axis, int64_t first, int64_t count, Box p
 }
 
 void Transposition::ForEachRun(const Box& box,
-                               const std::function<bool(int64_t, int64_t, int64_t)>& f) const {
+                               const std::function<void(int64_t, int64_t, int64_t)>& f) const {
   const int64_t total = NumElements(box);
   if (total == 0) return;
   // The run covers the trailing whole axes and the last one that is not whole.
@@ -265,7 +265,7 @@ void Transposition::ForEachRun(const Box& box,
     for (size_t i = 0; i < sizes_.size(); ++i) {
       offset += (box.begin[i] + (i < outer ? index[i] : 0)) * out_strides_[i];
     }
-    if (!f(offset, done, run)) return;
+    f(offset, done, run);
     for (size_t i = outer; i-- > 0;) {
       if (++index[i] < box.extent[i]) break;
       index[i] = 0;

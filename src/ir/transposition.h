@@ -37,7 +37,7 @@ class Transposition {
   std::vector<Box> Boxes(int64_t first, int64_t count) const;
 
   // Calls f(first element in y, first element in the box, count) for each contiguous run.
-  void ForEachRun(const Box& box, const std::function<bool(int64_t, int64_t, int64_t)>& f) const;
+  void ForEachRun(const Box& box, const std::function<void(int64_t, int64_t, int64_t)>& f) const;
   // The part of x that a box reads lies within [begin, end), in elements.
   struct Span {
     int64_t begin;

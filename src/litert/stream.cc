@@ -125,8 +125,15 @@ class Stream {
         KL_RETURN_IF_ERROR(
             file_.WriteAt(item.place->offset - 4, std::as_bytes(std::span(&length, 1))));
       }
-      const Constant::Sink sink = [&](size_t offset, std::span<const std::byte> bytes) {
-        return file_.WriteAt(item.place->offset + static_cast<int64_t>(offset), bytes);
+      const Constant::Sink sink = [&](std::span<const Constant::Run> runs) -> Status {
+        // Systems write a file for one thread at a time; waiting here, once a tile, costs less than
+        // contending for each run.
+        const std::lock_guard lock(write_mutex_);
+        for (const Constant::Run& run : runs) {
+          KL_RETURN_IF_ERROR(
+              file_.WriteAt(item.place->offset + static_cast<int64_t>(run.offset), run.bytes));
+        }
+        return {};
       };
       if (item.staged) {
         KL_ASSIGN_OR_RETURN(const ConstantPtr staged, ir::Stage(*item.constant));
@@ -156,7 +163,8 @@ class Stream {
   const StreamOptions& options_;
   std::vector<Item> items_;  // in the order of the file
 
-  std::mutex mutex_;
+  std::mutex write_mutex_;
+  std::mutex mutex_;  // of all below
   std::condition_variable changed_;
   size_t next_ = 0;
   size_t in_flight_ = 0;

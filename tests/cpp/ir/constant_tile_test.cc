@@ -18,13 +18,14 @@ std::vector<std::byte> ByTiles(const ConstantPtr& x, size_t tile_bytes) {
   std::vector<std::byte> bytes(x->byte_size());
   std::vector<int> written(x->byte_size(), 0);
   for (size_t i = 0; i < x->NumTiles(tile_bytes); ++i) {
-    Status status = x->EvaluateTile(
-        i, tile_bytes, [&](size_t offset, std::span<const std::byte> run) -> Status {
-          EXPECT_LE(offset + run.size(), bytes.size());
-          std::copy(run.begin(), run.end(), bytes.begin() + static_cast<ptrdiff_t>(offset));
-          for (size_t k = 0; k < run.size(); ++k) ++written[offset + k];
-          return {};
-        });
+    Status status = x->EvaluateTile(i, tile_bytes, [&](std::span<const Constant::Run> runs) {
+      for (const auto& [offset, run] : runs) {
+        EXPECT_LE(offset + run.size(), bytes.size());
+        std::copy(run.begin(), run.end(), bytes.begin() + static_cast<ptrdiff_t>(offset));
+        for (size_t k = 0; k < run.size(); ++k) ++written[offset + k];
+      }
+      return Status();
+    });
     EXPECT_TRUE(status.has_value());
   }
   EXPECT_EQ(std::count(written.begin(), written.end(), 1), static_cast<ptrdiff_t>(written.size()))
