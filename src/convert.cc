@@ -13,6 +13,7 @@
 #include "archive/json.h"
 #include "ir/builder.h"
 #include "ir/print.h"
+#include "ir/verify.h"
 #include "layers/model.h"
 #include "litert/writer.h"
 #include "passes/check_types.h"
@@ -135,11 +136,26 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
       options.dump(std::string(stage), ir::Print(module));
     }
   };
-  dump(kLowerStage);
-  passes::RunPipeline(module, [&](const passes::Pass& pass) { dump(pass.name); });
+  // A defect of this compiler is reported with the stage that made it where assertions are compiled in, else once.
+  std::vector<Diagnostic> defects;
+  auto verify = [&](std::string_view stage) {
+    if (!defects.empty()) return;
+    defects = ir::Verify(module);
+    for (Diagnostic& defect : defects) defect.message += fmt::format(" (after {})", stage);
+  };
+  auto after = [&](std::string_view stage) {
+    dump(stage);
+#ifndef NDEBUG
+    verify(stage);
+#endif
+  };
+  after(kLowerStage);
+  passes::RunPipeline(module, [&](const passes::Pass& pass) { after(pass.name); });
   if (std::vector<Diagnostic> errors = passes::CheckTypes(module); !errors.empty()) {
     return std::unexpected(Error(std::move(errors)));
   }
+  verify("all passes");
+  if (!defects.empty()) return std::unexpected(Error(std::move(defects)));
 
   // litert: the file.
   litert::WriteOptions write;

@@ -48,11 +48,12 @@ class TransposedConstant final : public Constant {
     const size_t size = static_cast<size_t>(copy_.NumElements(box)) * element_size();
     const auto scratch = std::make_unique_for_overwrite<std::byte[]>(size);
     copy_.Copy(box, source_->bytes()->data(), scratch.get());
-    const Transposition::Span read = copy_.SourceSpan(box);
-    if (read.end - read.begin <= 2 * copy_.NumElements(box)) {
-      source_->ReleaseRange(static_cast<size_t>(read.begin) * element_size(),
-                            static_cast<size_t>(read.end - read.begin) * element_size());
-    }
+    copy_.ForEachSourceRun(box, [&](int64_t begin, int64_t count) {
+      constexpr size_t kWorthReleasing = 32 << 10;  // some pages
+      const size_t bytes = static_cast<size_t>(count) * element_size();
+      if (bytes < kWorthReleasing) return;
+      source_->ReleaseRange(static_cast<size_t>(begin) * element_size(), bytes);
+    });
     std::vector<Run> runs;
     copy_.ForEachRun(box, [&](int64_t offset, int64_t from, int64_t count) {
       runs.push_back({static_cast<size_t>(offset) * element_size(),

@@ -273,14 +273,31 @@ void Transposition::ForEachRun(const Box& box,
   }
 }
 
-Transposition::Span Transposition::SourceSpan(const Box& box) const {
-  Span span{0, 1};
-  for (size_t i = 0; i < sizes_.size(); ++i) {
-    span.begin += box.begin[i] * in_strides_[i];
-    span.end += (box.extent[i] - 1) * in_strides_[i];
+void Transposition::ForEachSourceRun(const Box& box,
+                                     const std::function<void(int64_t, int64_t)>& f) const {
+  if (NumElements(box) == 0) return;
+  size_t outer = source_order_.size();
+  int64_t run = 1;
+  while (outer > 0) {
+    const size_t axis = source_order_[--outer];
+    run *= box.extent[axis];
+    if (box.extent[axis] != sizes_[axis]) break;
   }
-  span.end += span.begin;
-  return span;
+  std::vector<int64_t> index(outer, 0);
+  for (;;) {
+    int64_t offset = 0;
+    for (size_t i = 0; i < source_order_.size(); ++i) {
+      const size_t axis = source_order_[i];
+      offset += (box.begin[axis] + (i < outer ? index[i] : 0)) * in_strides_[axis];
+    }
+    f(offset, run);
+    size_t i = outer;
+    for (; i > 0; --i) {
+      if (++index[i - 1] < box.extent[source_order_[i - 1]]) break;
+      index[i - 1] = 0;
+    }
+    if (i == 0) return;
+  }
 }
 
 }  // namespace keras_litert::ir

@@ -38,12 +38,9 @@ class Transposition {
 
   // Calls f(first element in y, first element in the box, count) for each contiguous run.
   void ForEachRun(const Box& box, const std::function<void(int64_t, int64_t, int64_t)>& f) const;
-  // The part of x that a box reads lies within [begin, end), in elements.
-  struct Span {
-    int64_t begin;
-    int64_t end;
-  };
-  Span SourceSpan(const Box& box) const;
+  // As ForEachRun, of x: calls f(first element, count) for each contiguous piece that the box
+  // reads.
+  void ForEachSourceRun(const Box& box, const std::function<void(int64_t, int64_t)>& f) const;
 
  private:
   std::vector<int64_t> TileExtents(int64_t elements) const;

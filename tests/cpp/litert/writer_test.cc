@@ -84,7 +84,7 @@ TEST_F(WriterTest, DenseLayer) {
   const Dim batch = module_.symbols.NewInput("batch");
   Value x = Input("x", {batch, 4});
   Value y = lrt::FullyConnected(b_, x, b_.Constant(DType::kFloat32, {3, 4}, Iota(12)),
-                               b_.Constant(DType::kFloat32, {3}, Iota(3)), lrt::Activation::RELU);
+                                b_.Constant(DType::kFloat32, {3}, Iota(3)), lrt::Activation::RELU);
   Output("scores", y);
   module_.description = "a dense layer";
   const tflite::Model& model = Write({.metadata = {{"note", "hello"}}});
