@@ -179,9 +179,9 @@ Value FullyConnected(Builder& b, Value x, Value weights, Value bias,
                      Activation activation = Activation::NONE);
 // Batched x · y, leading axes broadcast; adj_x and adj_y transpose the last two axes first.
 Value BatchMatMul(Builder& b, Value x, Value y, bool adj_x = false, bool adj_y = false);
-Value ResizeBilinear(Builder& b, Value x, int height, int width, bool align_corners,
+Value ResizeBilinear(Builder& b, Value x, Dim height, Dim width, bool align_corners,
                      bool half_pixel_centers);
-Value ResizeNearestNeighbor(Builder& b, Value x, int height, int width, bool align_corners,
+Value ResizeNearestNeighbor(Builder& b, Value x, Dim height, Dim width, bool align_corners,
                             bool half_pixel_centers);
 Value SpaceToDepth(Builder& b, Value x, int block);
 Value DepthToSpace(Builder& b, Value x, int block);

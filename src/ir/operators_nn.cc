@@ -152,23 +152,23 @@ Value BatchMatMul(Builder& b, Value x, Value y, bool adj_x, bool adj_y) {
   return b.Emit(BuiltinOperator::BATCH_MATMUL, std::move(options), {x, y}, {x.dtype(), shape});
 }
 
-Value ResizeBilinear(Builder& b, Value x, int height, int width, bool align_corners,
+Value ResizeBilinear(Builder& b, Value x, Dim height, Dim width, bool align_corners,
                      bool half_pixel_centers) {
   tflite::ResizeBilinearOptionsT options;
   options.align_corners = align_corners;
   options.half_pixel_centers = half_pixel_centers;
   return b.Emit(BuiltinOperator::RESIZE_BILINEAR, std::move(options),
-                {x, b.Vector({height, width})},
+                {x, b.ShapeVector({height, width})},
                 {x.dtype(), {x.dim(0), height, width, x.dim(3)}});
 }
 
-Value ResizeNearestNeighbor(Builder& b, Value x, int height, int width, bool align_corners,
+Value ResizeNearestNeighbor(Builder& b, Value x, Dim height, Dim width, bool align_corners,
                             bool half_pixel_centers) {
   tflite::ResizeNearestNeighborOptionsT options;
   options.align_corners = align_corners;
   options.half_pixel_centers = half_pixel_centers;
   return b.Emit(BuiltinOperator::RESIZE_NEAREST_NEIGHBOR, std::move(options),
-                {x, b.Vector({height, width})},
+                {x, b.ShapeVector({height, width})},
                 {x.dtype(), {x.dim(0), height, width, x.dim(3)}});
 }
 

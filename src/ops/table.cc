@@ -20,6 +20,7 @@ const std::map<std::string_view, OpFunction>& Table() {
         IndexingOps(),
         LinearOps(),
         NormalizationOps(),
+        PaddingOps(),
         PoolingOps(),
         ReductionOps(),
         ShapeOps(),

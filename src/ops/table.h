@@ -33,6 +33,7 @@ std::span<const OpEntry> ImageOps();
 std::span<const OpEntry> IndexingOps();
 std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();
+std::span<const OpEntry> PaddingOps();
 std::span<const OpEntry> PoolingOps();
 std::span<const OpEntry> ReductionOps();
 std::span<const OpEntry> ShapeOps();

@@ -130,6 +130,24 @@ def test_conv3d(data_format, padding, size):
     check_variants(layers.Conv3D, variants, image(data_format, *size), size=sizes)
 
 
+@shows("layers.Conv1D", "dtype")
+@shows("layers.Conv2D", "dtype")
+@shows("layers.DepthwiseConv2D", "dtype")
+@shows("layers.Conv2DTranspose", "dtype")
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    x = keras.Input((8, 6, 3))
+    y = layers.Conv2D(4, 3, activation="relu")(x)
+    outputs = [
+        layers.DepthwiseConv2D(3)(y),
+        layers.Conv2DTranspose(3, 3, strides=2)(y),
+        layers.Conv1D(3, 2)(layers.Reshape((-1, 4))(y)),
+    ]
+    outputs = [layers.Activation("linear", dtype="float32")(z) for z in outputs]
+    check(keras.Model(x, outputs), tolerance=5e-3 if policy == "mixed_float16" else 3e-2)
+
+
 # --- Depthwise and separable ----------------------------------------------------------------------
 
 
