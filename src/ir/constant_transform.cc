@@ -48,12 +48,7 @@ class TransposedConstant final : public Constant {
     const size_t size = static_cast<size_t>(copy_.NumElements(box)) * element_size();
     const auto scratch = std::make_unique_for_overwrite<std::byte[]>(size);
     copy_.Copy(box, source_->bytes()->data(), scratch.get());
-    copy_.ForEachSourceRun(box, [&](int64_t begin, int64_t count) {
-      constexpr size_t kWorthReleasing = 32 << 10;  // some pages
-      const size_t bytes = static_cast<size_t>(count) * element_size();
-      if (bytes < kWorthReleasing) return;
-      source_->ReleaseRange(static_cast<size_t>(begin) * element_size(), bytes);
-    });
+    ReleaseSource(box);
     std::vector<Run> runs;
     copy_.ForEachRun(box, [&](int64_t offset, int64_t from, int64_t count) {
       runs.push_back({static_cast<size_t>(offset) * element_size(),
@@ -86,6 +81,27 @@ class TransposedConstant final : public Constant {
     KL_ASSIGN_OR_RETURN(const std::vector<std::byte> all, EvaluateBytes(*source_));
     copy_.Copy(box, all.data(), out);
     return {};
+  }
+
+  // Gives back the pages that a tile read: each piece where pieces are whole pages, else all from
+  // the first piece to the last where that is not much more; a neighbouring tile may have to map
+  // some again.
+  void ReleaseSource(const Transposition::Box& box) const {
+    constexpr int64_t kWholePages = 32 << 10;  // bytes
+    const auto size = static_cast<int64_t>(element_size());
+    auto release = [&](int64_t begin, int64_t count) {
+      source_->ReleaseRange(static_cast<size_t>(begin * size), static_cast<size_t>(count * size));
+    };
+    int64_t begin = -1;
+    int64_t end = 0;
+    bool pieces = false;
+    copy_.ForEachSourceRun(box, [&](int64_t first, int64_t count) {
+      pieces = count * size >= kWholePages;
+      if (pieces) release(first, count);
+      if (begin < 0) begin = first;
+      end = first + count;
+    });
+    if (!pieces && end - begin <= 8 * copy_.NumElements(box)) release(begin, end - begin);
   }
 
   ConstantPtr source_;

@@ -166,9 +166,13 @@ void Transposition::Copy(const Box& box, const std::byte* x, std::byte* to) cons
 }
 
 std::vector<int64_t> Transposition::TileExtents(int64_t elements) const {
+  // Measured on ext4 for [25088, 4096] float32, 411 MB, by processor time: runs of 4 KB 0.62 s, 16
+  // KB 0.46 s, 32 KB 0.39 s but four times the pages of x in memory; the bytes as they are: 0.26 s.
+  constexpr size_t kRunBytes = 16 << 10;
   std::vector<int64_t> extents(sizes_.size(), 1);
   // 1. Runs of y long enough to be worth a write each.
-  const auto wanted_run = std::min<int64_t>(elements, static_cast<int64_t>(4096 / element_size_));
+  const auto wanted_run =
+      std::min<int64_t>(elements, static_cast<int64_t>(kRunBytes / element_size_));
   int64_t total = 1;
   for (size_t i = sizes_.size(); i-- > 0 && total < wanted_run;) {
     extents[i] = std::min(sizes_[i], (wanted_run + total - 1) / total);

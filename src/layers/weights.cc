@@ -33,6 +33,9 @@ class DeferredConstant final : public ir::Constant {
   void Release() const override {
     if (source_) source_->Release();
   }
+  void ReleaseRange(size_t offset, size_t size) const override {
+    if (source_) source_->ReleaseRange(offset, size);
+  }
   std::string Describe() const override { return source_ ? source_->Describe() : "deferred"; }
 
  private:

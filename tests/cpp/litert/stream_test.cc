@@ -112,10 +112,10 @@ TEST_F(StreamTest, TheFirstErrorInTheFilesOrderIsReported) {
 }
 
 TEST_F(StreamTest, PagesAreReleasedBehindTheWrite) {
-  const auto source = std::make_shared<std::vector<std::byte>>(size_t{1} << 20);
+  const auto source = std::make_shared<std::vector<std::byte>>(size_t{16} << 20);
   std::mutex mutex;
   size_t released = 0;
-  const ConstantPtr view = ir::ViewConstant({DType::kFloat32, {4096, 64}}, *source, source,
+  const ConstantPtr view = ir::ViewConstant({DType::kFloat32, {65536, 64}}, *source, source,
                                             [&](size_t offset, size_t size) {
                                               const std::lock_guard lock(mutex);
                                               EXPECT_LE(offset + size, source->size());
@@ -123,7 +123,7 @@ TEST_F(StreamTest, PagesAreReleasedBehindTheWrite) {
                                             });
   Add(view);
   Add(ir::Transposed(view, {1, 0}));
-  ASSERT_TRUE(Stream({.tile_bytes = size_t{256} << 10}).has_value());
+  ASSERT_TRUE(Stream({.tile_bytes = size_t{1} << 20}).has_value());
   EXPECT_EQ(released, 2 * source->size()) << "each tile's pages, once";
 }
 
