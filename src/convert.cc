@@ -41,8 +41,10 @@ ir::Value MakeInput(ir::Builder& b, const layers::ModelInput& input, const Conve
     int64_t size = input.shape[i];
     if (fixed != options.shapes.end() && fixed->second[i] >= 0) {
       if (size >= 0 && size != fixed->second[i]) {
-        return b.Fail("shape-3", fmt::format("input '{}': size {} of axis {} is fixed by the model, {} was asked for",
-                                             input.name, size, i, fixed->second[i]));
+        return b.Fail(
+            "shape-3",
+            fmt::format("input '{}': size {} of axis {} is fixed by the model, {} was asked for",
+                        input.name, size, i, fixed->second[i]));
       }
       size = fixed->second[i];
     } else if (size < 0 && i == 0 && options.static_batch) {
@@ -97,8 +99,7 @@ std::vector<std::string> PassNames() {
 }
 
 Result<ConvertReport> Convert(const std::filesystem::path& model,
-                              const std::filesystem::path& output,
-                              const ConvertOptions& options) {
+                              const std::filesystem::path& output, const ConvertOptions& options) {
   const auto start = std::chrono::steady_clock::now();
 
   // archive: the config and views of the weights.
@@ -124,7 +125,8 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
   }
   if (!build.errors.empty()) return std::unexpected(Error(std::move(build.errors)));
   for (const layers::ModelOutput& out : outputs) {
-    if (!out.value.ok()) return Fail("", "internal-output", "output '" + out.name + "' was not computed");
+    if (!out.value.ok())
+      return Fail("", "internal-output", "output '" + out.name + "' was not computed");
     module.main().outputs().push_back(out.value.tensor());
     module.output_names.push_back(out.name);
   }
@@ -136,7 +138,8 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
       options.dump(std::string(stage), ir::Print(module));
     }
   };
-  // A defect of this compiler is reported with the stage that made it where assertions are compiled in, else once.
+  // A defect of this compiler is reported with the stage that made it where assertions are compiled
+  // in, else once.
   std::vector<Diagnostic> defects;
   auto verify = [&](std::string_view stage) {
     if (!defects.empty()) return;
@@ -170,8 +173,7 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
   report.outputs = Describe(module.main().outputs(), module.output_names);
   report.operators = CountOperators(module);
   report.file_bytes = bytes;
-  report.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.peak_memory_bytes = PeakResidentBytes();
   report.notes = std::move(context.notes);
   return report;

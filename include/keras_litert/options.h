@@ -13,12 +13,12 @@ namespace keras_litert {
 struct ConvertOptions {
   // Fixes the first dimension of every input whose first dimension is unknown.
   std::optional<int64_t> static_batch;
-  // Fixes the shape of an input, by its name; -1 keeps a dimension dynamic. Must agree with the sizes that the
-  // model knows.
+  // Fixes the shape of an input, by its name; -1 keeps a dimension dynamic. Must agree with the
+  // sizes that the model knows.
   std::map<std::string, std::vector<int64_t>> shapes;
 
-  // Names of passes (PassNames(), or "lower" for the graph before any pass) after which `dump` gets the graph's
-  // text.
+  // Names of passes (PassNames(), or "lower" for the graph before any pass) after which `dump` gets
+  // the graph's text.
   std::vector<std::string> dump_after;
   std::function<void(const std::string& pass, const std::string& text)> dump;
 

@@ -25,8 +25,8 @@ struct ConvertReport {
   std::vector<TensorReport> outputs;
   std::vector<OperatorCount> operators;  // most frequent first
   int64_t file_bytes = 0;
-  double seconds = 0;             // from opening the model to the renamed file
-  int64_t peak_memory_bytes = 0;  // of the whole process; 0 where unknown
+  double seconds = 0;              // from opening the model to the renamed file
+  int64_t peak_memory_bytes = 0;   // of the whole process; 0 where unknown
   std::vector<std::string> notes;  // what a user should know: frozen dimensions, computing dtypes …
 };
 

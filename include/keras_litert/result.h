@@ -1,8 +1,9 @@
 // Errors as values.
 //
-// A Diagnostic says where (a layer path or a file), what is wrong and what the user can do about it. An Error
-// carries one or more of them, because a model with five problems should be reported once, not five times.
-// The library never prints, never throws across its interface and never aborts.
+// A Diagnostic says where (a layer path or a file), what is wrong and what the user can do about
+// it. An Error carries one or more of them, because a model with five problems should be reported
+// once, not five times. The library never prints, never throws across its interface and never
+// aborts.
 #pragma once
 
 #include <expected>
@@ -46,16 +47,17 @@ std::unexpected<Error> Fail(std::string path, std::string code, std::string mess
                             std::string hint = "");
 
 // Evaluates a Status or Result and returns its error from the enclosing function.
-#define KL_RETURN_IF_ERROR(expression)                                   \
-  do {                                                                   \
-    if (auto kl_status = (expression); !kl_status)                       \
-      return std::unexpected(std::move(kl_status).error());              \
+#define KL_RETURN_IF_ERROR(expression)                      \
+  do {                                                      \
+    if (auto kl_status = (expression); !kl_status)          \
+      return std::unexpected(std::move(kl_status).error()); \
   } while (false)
 
 #define KL_CONCATENATE_(a, b) a##b
 #define KL_CONCATENATE(a, b) KL_CONCATENATE_(a, b)
 
-// Evaluates a Result, returns its error from the enclosing function, or binds its value to `declaration`.
+// Evaluates a Result, returns its error from the enclosing function, or binds its value to
+// `declaration`.
 #define KL_ASSIGN_OR_RETURN(declaration, expression) \
   KL_ASSIGN_OR_RETURN_(KL_CONCATENATE(kl_result_, __LINE__), declaration, expression)
 #define KL_ASSIGN_OR_RETURN_(result, declaration, expression)     \

@@ -24,8 +24,8 @@ struct VerifyOptions {
 //   max_absolute_error = max |actual - expected|
 //   max_relative_error = max_absolute_error / scale
 // `scale` is the range max(expected) - min(expected); the largest magnitude instead where there are
-// fewer than 8 elements or all are alike, and 1 where all are zero. The relative error is 0 where the
-// absolute one is within two roundings of the largest magnitude.
+// fewer than 8 elements or all are alike, and 1 where all are zero. The relative error is 0 where
+// the absolute one is within two roundings of the largest magnitude.
 struct OutputComparison {
   std::string name;
   std::string dtype;

@@ -37,7 +37,9 @@ Value Builder::Constant(ConstantPtr constant) {
   return Value(graph_->AddConstant(std::move(constant)));
 }
 
-Value Builder::Scalar(double value, DType dtype) { return Constant(ScalarConstant(value, dtype)); }
+Value Builder::Scalar(double value, DType dtype) {
+  return Constant(ScalarConstant(value, dtype));
+}
 
 Value Builder::Derived(const ConstantPtr& source, std::string transform,
                        const std::function<ConstantPtr(const ConstantPtr&)>& make) {
@@ -88,13 +90,13 @@ Value Builder::SizeOf(Dim dim) {
   if (dim.is_static()) return Scalar(static_cast<double>(dim.value()), DType::kInt32);
   if (dim.coefficient() != 1) {
     return lrt::Mul(*this, SizeOf(Dim::Symbolic(dim.symbol())),
-               Scalar(static_cast<double>(dim.coefficient()), DType::kInt32));
+                    Scalar(static_cast<double>(dim.coefficient()), DType::kInt32));
   }
   if (const Graph::Witness* witness = graph_->FindWitness(dim.symbol())) {
     const int32_t axis = witness->axis;
     return lrt::StridedSlice(*this, lrt::ShapeOf(*this, Value(witness->tensor)), Vector({axis}),
-                        Vector({axis + 1}), Vector({1}), {.shrink_axis_mask = 1},
-                        {DType::kInt32, {}});
+                             Vector({axis + 1}), Vector({1}), {.shrink_axis_mask = 1},
+                             {DType::kInt32, {}});
   }
   const SymbolTable::Definition definition = symbols().definition(dim.symbol());
   switch (definition.kind) {
@@ -139,8 +141,8 @@ Value Builder::ShapeVector(const Shape& shape) {
     for (; i < shape.rank() && end < source.rank() && shape[i] == source[end]; ++i) ++end;
     Value sizes = lrt::ShapeOf(*this, Value(witness->tensor));
     if (witness->axis != 0 || end != source.rank()) {
-      sizes = lrt::StridedSlice(*this, sizes, Vector({witness->axis}), Vector({end}), Vector({1}), {},
-                           {DType::kInt32, {end - witness->axis}});
+      sizes = lrt::StridedSlice(*this, sizes, Vector({witness->axis}), Vector({end}), Vector({1}),
+                                {}, {DType::kInt32, {end - witness->axis}});
     }
     pieces.push_back(sizes);
   }

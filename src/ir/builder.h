@@ -1,8 +1,9 @@
 // Appends operators to a graph.
 //
-// Errors do not interrupt: Fail() records a diagnostic under the current layer's path and gives a failed Value, and
-// whatever is computed from a failed Value fails silently. So lowerings read like formulas, and a model's problems
-// come out all at once. Whoever started the work asks `errors()` at its end.
+// Errors do not interrupt: Fail() records a diagnostic under the current layer's path and gives a
+// failed Value, and whatever is computed from a failed Value fails silently. So lowerings read like
+// formulas, and a model's problems come out all at once. Whoever started the work asks `errors()`
+// at its end.
 #pragma once
 
 #include <functional>
@@ -22,8 +23,8 @@ struct BuildContext {
   std::vector<Diagnostic> errors;
   std::vector<std::string> path;  // the layers being lowered, outermost first
   uint32_t origin = 0;
-  // Transforms of constants that were made already, by source and transform: a weight that two calls share is
-  // transposed to one constant and stored once.
+  // Transforms of constants that were made already, by source and transform: a weight that two
+  // calls share is transposed to one constant and stored once.
   std::map<std::pair<ConstantPtr, std::string>, ConstantPtr> derived = {};
 };
 
@@ -70,8 +71,8 @@ class Builder {
   Value Constant(DType dtype, const Shape& shape, const std::vector<T>& values) {
     return Constant(MakeConstant<T>(dtype, shape, values));
   }
-  // `value` as a constant of this builder's graph, where it is one of another graph. Fails for other values: what a
-  // loop's body reads from outside must be carried in.
+  // `value` as a constant of this builder's graph, where it is one of another graph. Fails for
+  // other values: what a loop's body reads from outside must be carried in.
   Value Import(Value value);
 
   // Operators. A failed input gives a failed output. Absent optional inputs are `Absent()`.
@@ -104,7 +105,8 @@ class Builder {
   // Sizes at run time.
   // The size as an int32 scalar: a constant, or read from a tensor that has it.
   Value SizeOf(Dim dim);
-  // The sizes as an int32 vector: a constant where all are static, else the shortest chain that computes it.
+  // The sizes as an int32 vector: a constant where all are static, else the shortest chain that
+  // computes it.
   Value ShapeVector(const Shape& shape);
 
  private:

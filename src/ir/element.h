@@ -9,28 +9,57 @@
 
 namespace keras_litert::ir {
 
-// Calls f(T{}) with the storage type of `dtype` and returns true; false where elements are no numbers.
+// Calls f(T{}) with the storage type of `dtype` and returns true; false where elements are no
+// numbers.
 template <typename F>
 bool DispatchElement(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kBool: f(bool{}); return true;
-    case DType::kInt8: f(int8_t{}); return true;
-    case DType::kUInt8: f(uint8_t{}); return true;
-    case DType::kInt16: f(int16_t{}); return true;
-    case DType::kUInt16: f(uint16_t{}); return true;
-    case DType::kInt32: f(int32_t{}); return true;
-    case DType::kUInt32: f(uint32_t{}); return true;
-    case DType::kInt64: f(int64_t{}); return true;
-    case DType::kUInt64: f(uint64_t{}); return true;
-    case DType::kFloat16: f(Half{}); return true;
-    case DType::kBFloat16: f(BFloat16{}); return true;
-    case DType::kFloat32: f(float{}); return true;
-    case DType::kFloat64: f(double{}); return true;
-    default: return false;
+    case DType::kBool:
+      f(bool{});
+      return true;
+    case DType::kInt8:
+      f(int8_t{});
+      return true;
+    case DType::kUInt8:
+      f(uint8_t{});
+      return true;
+    case DType::kInt16:
+      f(int16_t{});
+      return true;
+    case DType::kUInt16:
+      f(uint16_t{});
+      return true;
+    case DType::kInt32:
+      f(int32_t{});
+      return true;
+    case DType::kUInt32:
+      f(uint32_t{});
+      return true;
+    case DType::kInt64:
+      f(int64_t{});
+      return true;
+    case DType::kUInt64:
+      f(uint64_t{});
+      return true;
+    case DType::kFloat16:
+      f(Half{});
+      return true;
+    case DType::kBFloat16:
+      f(BFloat16{});
+      return true;
+    case DType::kFloat32:
+      f(float{});
+      return true;
+    case DType::kFloat64:
+      f(double{});
+      return true;
+    default:
+      return false;
   }
 }
 
-// Converts one element; to bool means "is not zero", from float to integer truncates, as NumPy's astype does.
+// Converts one element; to bool means "is not zero", from float to integer truncates, as NumPy's
+// astype does.
 template <typename To, typename From>
 To ConvertElement(From value) {
   constexpr bool kFromHalf = std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>;

@@ -40,7 +40,8 @@ std::vector<int64_t> BroadcastStrides(const Shape& shape, const std::vector<int6
   return strides;
 }
 
-// Calls f(output index, input indices) for every element of `sizes`, each input walked with its strides.
+// Calls f(output index, input indices) for every element of `sizes`, each input walked with its
+// strides.
 template <size_t kInputs, typename F>
 void Walk(const std::vector<int64_t>& sizes,
           const std::array<std::vector<int64_t>, kInputs>& strides, F f) {
@@ -65,11 +66,16 @@ using BinaryFn = R (*)(T, T);
 template <typename T>
 BinaryFn<T, T> Arithmetic(BuiltinOperator code) {
   switch (code) {
-    case BuiltinOperator::ADD: return [](T x, T y) { return static_cast<T>(x + y); };
-    case BuiltinOperator::SUB: return [](T x, T y) { return static_cast<T>(x - y); };
-    case BuiltinOperator::MUL: return [](T x, T y) { return static_cast<T>(x * y); };
-    case BuiltinOperator::MAXIMUM: return [](T x, T y) { return x > y ? x : y; };
-    case BuiltinOperator::MINIMUM: return [](T x, T y) { return x < y ? x : y; };
+    case BuiltinOperator::ADD:
+      return [](T x, T y) { return static_cast<T>(x + y); };
+    case BuiltinOperator::SUB:
+      return [](T x, T y) { return static_cast<T>(x - y); };
+    case BuiltinOperator::MUL:
+      return [](T x, T y) { return static_cast<T>(x * y); };
+    case BuiltinOperator::MAXIMUM:
+      return [](T x, T y) { return x > y ? x : y; };
+    case BuiltinOperator::MINIMUM:
+      return [](T x, T y) { return x < y ? x : y; };
     case BuiltinOperator::SQUARED_DIFFERENCE:
       return [](T x, T y) { return static_cast<T>((x - y) * (x - y)); };
     case BuiltinOperator::DIV:
@@ -88,20 +94,28 @@ BinaryFn<T, T> Arithmetic(BuiltinOperator code) {
           return static_cast<T>(q - ((x % y != 0 && (x < 0) != (y < 0)) ? 1 : 0));
         };
       }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
 template <typename T>
 BinaryFn<T, bool> Comparison(BuiltinOperator code) {
   switch (code) {
-    case BuiltinOperator::EQUAL: return [](T x, T y) { return x == y; };
-    case BuiltinOperator::NOT_EQUAL: return [](T x, T y) { return x != y; };
-    case BuiltinOperator::LESS: return [](T x, T y) { return x < y; };
-    case BuiltinOperator::LESS_EQUAL: return [](T x, T y) { return x <= y; };
-    case BuiltinOperator::GREATER: return [](T x, T y) { return x > y; };
-    case BuiltinOperator::GREATER_EQUAL: return [](T x, T y) { return x >= y; };
-    default: return nullptr;
+    case BuiltinOperator::EQUAL:
+      return [](T x, T y) { return x == y; };
+    case BuiltinOperator::NOT_EQUAL:
+      return [](T x, T y) { return x != y; };
+    case BuiltinOperator::LESS:
+      return [](T x, T y) { return x < y; };
+    case BuiltinOperator::LESS_EQUAL:
+      return [](T x, T y) { return x <= y; };
+    case BuiltinOperator::GREATER:
+      return [](T x, T y) { return x > y; };
+    case BuiltinOperator::GREATER_EQUAL:
+      return [](T x, T y) { return x >= y; };
+    default:
+      return nullptr;
   }
 }
 
@@ -117,21 +131,36 @@ BinaryFn<T, bool> Logic(BuiltinOperator code) {
 using UnaryFn = float (*)(float);
 UnaryFn Function(BuiltinOperator code) {
   switch (code) {
-    case BuiltinOperator::ABS: return [](float x) { return std::abs(x); };
-    case BuiltinOperator::NEG: return [](float x) { return -x; };
-    case BuiltinOperator::EXP: return [](float x) { return std::exp(x); };
-    case BuiltinOperator::LOG: return [](float x) { return std::log(x); };
-    case BuiltinOperator::SQRT: return [](float x) { return std::sqrt(x); };
-    case BuiltinOperator::RSQRT: return [](float x) { return 1.0F / std::sqrt(x); };
-    case BuiltinOperator::SQUARE: return [](float x) { return x * x; };
-    case BuiltinOperator::SIN: return [](float x) { return std::sin(x); };
-    case BuiltinOperator::COS: return [](float x) { return std::cos(x); };
-    case BuiltinOperator::TANH: return [](float x) { return std::tanh(x); };
-    case BuiltinOperator::LOGISTIC: return [](float x) { return 1.0F / (1.0F + std::exp(-x)); };
-    case BuiltinOperator::RELU: return [](float x) { return x > 0 ? x : 0; };
-    case BuiltinOperator::FLOOR: return [](float x) { return std::floor(x); };
-    case BuiltinOperator::CEIL: return [](float x) { return std::ceil(x); };
-    default: return nullptr;
+    case BuiltinOperator::ABS:
+      return [](float x) { return std::abs(x); };
+    case BuiltinOperator::NEG:
+      return [](float x) { return -x; };
+    case BuiltinOperator::EXP:
+      return [](float x) { return std::exp(x); };
+    case BuiltinOperator::LOG:
+      return [](float x) { return std::log(x); };
+    case BuiltinOperator::SQRT:
+      return [](float x) { return std::sqrt(x); };
+    case BuiltinOperator::RSQRT:
+      return [](float x) { return 1.0F / std::sqrt(x); };
+    case BuiltinOperator::SQUARE:
+      return [](float x) { return x * x; };
+    case BuiltinOperator::SIN:
+      return [](float x) { return std::sin(x); };
+    case BuiltinOperator::COS:
+      return [](float x) { return std::cos(x); };
+    case BuiltinOperator::TANH:
+      return [](float x) { return std::tanh(x); };
+    case BuiltinOperator::LOGISTIC:
+      return [](float x) { return 1.0F / (1.0F + std::exp(-x)); };
+    case BuiltinOperator::RELU:
+      return [](float x) { return x > 0 ? x : 0; };
+    case BuiltinOperator::FLOOR:
+      return [](float x) { return std::floor(x); };
+    case BuiltinOperator::CEIL:
+      return [](float x) { return std::ceil(x); };
+    default:
+      return nullptr;
   }
 }
 
@@ -147,11 +176,14 @@ bool HasActivation(const Operator& op) {
       return op.options.AsMulOptions()->fused_activation_function != ActivationFunctionType::NONE;
     case BuiltinOperator::DIV:
       return op.options.AsDivOptions()->fused_activation_function != ActivationFunctionType::NONE;
-    default: return false;
+    default:
+      return false;
   }
 }
 
-std::string NameOf(const Operator& op) { return tflite::EnumNameBuiltinOperator(op.code); }
+std::string NameOf(const Operator& op) {
+  return tflite::EnumNameBuiltinOperator(op.code);
+}
 
 template <typename T, typename R>
 ConstantPtr MapBinary(const Operator& op, BinaryFn<T, R> f) {
@@ -159,14 +191,14 @@ ConstantPtr MapBinary(const Operator& op, BinaryFn<T, R> f) {
   const std::vector<int64_t> sizes = Sizes(type.shape);
   const std::array strides{BroadcastStrides(op.inputs[0]->type.shape, sizes),
                            BroadcastStrides(op.inputs[1]->type.shape, sizes)};
-  return ComputedConstant(
-      NameOf(op), type, {op.inputs[0]->constant, op.inputs[1]->constant},
-      [=](std::span<const Bytes> in, std::span<std::byte> out) -> Status {
-        Walk<2>(sizes, strides, [&](int64_t i, const std::array<int64_t, 2>& at) {
-          Store<R>(out, i, f(Load<T>(in[0], at[0]), Load<T>(in[1], at[1])));
-        });
-        return {};
-      });
+  return ComputedConstant(NameOf(op), type, {op.inputs[0]->constant, op.inputs[1]->constant},
+                          [=](std::span<const Bytes> in, std::span<std::byte> out) -> Status {
+                            Walk<2>(
+                                sizes, strides, [&](int64_t i, const std::array<int64_t, 2>& at) {
+                                  Store<R>(out, i, f(Load<T>(in[0], at[0]), Load<T>(in[1], at[1])));
+                                });
+                            return {};
+                          });
 }
 
 ConstantPtr EvaluateBinary(const Operator& op) {
@@ -180,13 +212,20 @@ ConstantPtr EvaluateBinary(const Operator& op) {
     }
   };
   switch (op.inputs[0]->type.dtype) {
-    case DType::kFloat32: with(float{}); break;
-    case DType::kInt32: with(int32_t{}); break;
-    case DType::kInt64: with(int64_t{}); break;
+    case DType::kFloat32:
+      with(float{});
+      break;
+    case DType::kInt32:
+      with(int32_t{});
+      break;
+    case DType::kInt64:
+      with(int64_t{});
+      break;
     case DType::kBool:
       if (auto f = Logic<bool>(op.code)) result = MapBinary<bool, bool>(op, f);
       break;
-    default: break;
+    default:
+      break;
   }
   return result;
 }
@@ -263,7 +302,8 @@ ConstantPtr EvaluateVectorSlice(const Operator& op) {
   const int64_t count = type.shape.NumElements();
   if (element == 0 || first < 0 || first + count > size) return nullptr;
   const auto* from = x->data() + static_cast<size_t>(first) * element;
-  return OwnedConstant(type, std::vector<std::byte>(from, from + static_cast<size_t>(count) * element));
+  return OwnedConstant(type,
+                       std::vector<std::byte>(from, from + static_cast<size_t>(count) * element));
 }
 
 ConstantPtr EvaluateGather(const Operator& op) {
@@ -294,9 +334,10 @@ ConstantPtr EvaluateGather(const Operator& op) {
         size_t offset = 0;
         for (size_t o = 0; o < outer; ++o) {
           for (int64_t index : indices) {
-            std::memcpy(out.data() + offset,
-                        in[0].data() + (o * static_cast<size_t>(size) + static_cast<size_t>(index)) * inner,
-                        inner);
+            std::memcpy(
+                out.data() + offset,
+                in[0].data() + (o * static_cast<size_t>(size) + static_cast<size_t>(index)) * inner,
+                inner);
             offset += inner;
           }
         }
@@ -309,10 +350,12 @@ ConstantPtr EvaluateGather(const Operator& op) {
 ConstantPtr EvaluateOperator(const Operator& op) {
   const TensorType& type = op.output()->type;
   switch (op.code) {
-    case BuiltinOperator::CAST: return Casted(op.inputs[0]->constant, type.dtype);
+    case BuiltinOperator::CAST:
+      return Casted(op.inputs[0]->constant, type.dtype);
     case BuiltinOperator::RESHAPE:
     case BuiltinOperator::EXPAND_DIMS:
-    case BuiltinOperator::SQUEEZE: return Reshaped(op.inputs[0]->constant, type.shape);
+    case BuiltinOperator::SQUEEZE:
+      return Reshaped(op.inputs[0]->constant, type.shape);
     case BuiltinOperator::TRANSPOSE: {
       auto permutation = EvaluateAs<int32_t>(op.inputs[1]->constant);
       if (!permutation) return nullptr;
@@ -322,10 +365,14 @@ ConstantPtr EvaluateOperator(const Operator& op) {
       return EvaluateConcatenation(op, op.options.AsConcatenationOptions()->axis);
     case BuiltinOperator::PACK:
       return op.options.AsPackOptions()->axis == 0 ? EvaluateConcatenation(op, 0) : nullptr;
-    case BuiltinOperator::BROADCAST_TO: return EvaluateBroadcast(op);
-    case BuiltinOperator::STRIDED_SLICE: return EvaluateVectorSlice(op);
-    case BuiltinOperator::GATHER: return EvaluateGather(op);
-    default: break;
+    case BuiltinOperator::BROADCAST_TO:
+      return EvaluateBroadcast(op);
+    case BuiltinOperator::STRIDED_SLICE:
+      return EvaluateVectorSlice(op);
+    case BuiltinOperator::GATHER:
+      return EvaluateGather(op);
+    default:
+      break;
   }
   if (ConstantPtr result = EvaluateUnary(op)) return result;
   return EvaluateBinary(op);

@@ -96,7 +96,8 @@ void Graph::ReplaceAllUses(Tensor* from, Tensor* to) {
       }
     }
   }
-  // An operator that reads `from` twice stands in the list twice and was rewritten at its first turn.
+  // An operator that reads `from` twice stands in the list twice and was rewritten at its first
+  // turn.
   from->users.clear();
   for (Tensor*& output : outputs_) {
     if (output == from) output = to;
@@ -141,7 +142,9 @@ void Graph::RegisterWitness(Tensor* tensor) {
   }
 }
 
-Module::Module() : origins{""} { AddGraph("main"); }
+Module::Module() : origins{""} {
+  AddGraph("main");
+}
 
 Graph& Module::AddGraph(std::string name) {
   return *graphs.emplace_back(std::make_unique<Graph>(std::move(name)));

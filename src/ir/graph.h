@@ -1,10 +1,11 @@
 // The LiteRT graph: tensors, operators, subgraphs.
 //
-// SSA: every tensor is an input of its graph, a constant, or the output of exactly one operator. Operators lie in a
-// list that is a valid execution order at all times. Attributes are the object-API structs that flatc makes from
-// schema.fbs, so that the writer maps nothing.
+// SSA: every tensor is an input of its graph, a constant, or the output of exactly one operator.
+// Operators lie in a list that is a valid execution order at all times. Attributes are the
+// object-API structs that flatc makes from schema.fbs, so that the writer maps nothing.
 //
-// Pointers to tensors and operators stay valid for the life of their graph; erasing unlinks, it does not free.
+// Pointers to tensors and operators stay valid for the life of their graph; erasing unlinks, it
+// does not free.
 #pragma once
 
 #include <deque>
@@ -14,8 +15,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ir/generated_schema.h"
 #include "ir/constant.h"
+#include "ir/generated_schema.h"
 #include "ir/type.h"
 
 namespace keras_litert::ir {
@@ -27,10 +28,11 @@ struct Operator;
 
 struct Tensor {
   TensorType type;
-  std::string name;                  // empty: the writer names it after its producer
-  ConstantPtr constant;              // set for constants
-  Operator* producer = nullptr;      // null for inputs and constants
-  std::vector<Operator*> users;      // one entry for each use; an operator that reads it twice is there twice
+  std::string name;              // empty: the writer names it after its producer
+  ConstantPtr constant;          // set for constants
+  Operator* producer = nullptr;  // null for inputs and constants
+  std::vector<Operator*>
+      users;  // one entry for each use; an operator that reads it twice is there twice
   Graph* graph = nullptr;
   std::shared_ptr<const tflite::QuantizationParametersT> quantization;  // null: not quantized
 
@@ -52,8 +54,9 @@ struct Operator {
   Tensor* output() const { return outputs[0]; }
 };
 
-// A value that an operator or layer produces: a tensor, or the mark that computing it failed (an error has been
-// reported then; operations on failed values fail silently, so that one cause gives one diagnostic).
+// A value that an operator or layer produces: a tensor, or the mark that computing it failed (an
+// error has been reported then; operations on failed values fail silently, so that one cause gives
+// one diagnostic).
 class Value {
  public:
   Value() = default;
@@ -110,12 +113,14 @@ class Graph {
 
   Operator* first() const { return first_; }
   Operator* last() const { return last_; }
-  // The operators in order, as a snapshot: safe to edit the graph while walking it (skip `erased` ones).
+  // The operators in order, as a snapshot: safe to edit the graph while walking it (skip `erased`
+  // ones).
   std::vector<Operator*> Operators() const;
   size_t NumOperators() const;
   const std::deque<Tensor>& tensors() const { return tensors_; }
 
-  // Where a symbol can be read when the file runs: a tensor and an axis whose size is exactly the symbol.
+  // Where a symbol can be read when the file runs: a tensor and an axis whose size is exactly the
+  // symbol.
   struct Witness {
     Tensor* tensor;
     int axis;

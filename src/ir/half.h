@@ -1,4 +1,5 @@
-// 16-bit floating point numbers, as storage: converted to float to compute, rounded to nearest even to store.
+// 16-bit floating point numbers, as storage: converted to float to compute, rounded to nearest even
+// to store.
 #pragma once
 
 #include <bit>
@@ -27,9 +28,9 @@ struct Half {  // IEEE 754 binary16
     const auto x = std::bit_cast<uint32_t>(value);
     const auto sign = static_cast<uint16_t>((x >> 16) & 0x8000u);
     const uint32_t magnitude = x & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return sign | 0x7e00u;            // NaN
-    if (magnitude >= 0x477ff000u) return sign | 0x7c00u;           // rounds to infinity
-    if (magnitude < 0x38800000u) {                                 // subnormal or zero
+    if (magnitude > 0x7f800000u) return sign | 0x7e00u;   // NaN
+    if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // rounds to infinity
+    if (magnitude < 0x38800000u) {                        // subnormal or zero
       const float scaled = std::ldexp(std::bit_cast<float>(magnitude), 24);
       return sign | static_cast<uint16_t>(std::nearbyint(scaled));
     }

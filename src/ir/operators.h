@@ -1,8 +1,10 @@
-// One function per LiteRT builtin operator: it infers the result's type from the operands and appends the operator.
+// One function per LiteRT builtin operator: it infers the result's type from the operands and
+// appends the operator.
 //
-// These are the assembler of this compiler. They know LiteRT's operators, not Keras's: no dtype promotion, no
-// defaults, no decomposition (src/ops/ does that). Operands must satisfy what the operator demands; `Verify` (ir/verify.h)
-// checks it for whole graphs. Failed operands give failed results (see builder.h).
+// These are the assembler of this compiler. They know LiteRT's operators, not Keras's: no dtype
+// promotion, no defaults, no decomposition (src/ops/ does that). Operands must satisfy what the
+// operator demands; `Verify` (ir/verify.h) checks it for whole graphs. Failed operands give failed
+// results (see builder.h).
 #pragma once
 
 #include <vector>
@@ -24,8 +26,8 @@ using ir::Value;
 using Activation = tflite::ActivationFunctionType;
 using Padding = tflite::Padding;
 
-// The shape that NumPy broadcasting gives. Two different dynamic sizes are taken to be equal at run time.
-// Returns false where static sizes disagree.
+// The shape that NumPy broadcasting gives. Two different dynamic sizes are taken to be equal at run
+// time. Returns false where static sizes disagree.
 bool Broadcast(const Shape& a, const Shape& b, Shape* result);
 
 // ---- Element-wise, binary; operands of one dtype, broadcast (operators_elementwise.cc) ----
@@ -33,20 +35,21 @@ Value Add(Builder& b, Value x, Value y, Activation activation = Activation::NONE
 Value Sub(Builder& b, Value x, Value y, Activation activation = Activation::NONE);
 Value Mul(Builder& b, Value x, Value y, Activation activation = Activation::NONE);
 Value Div(Builder& b, Value x, Value y, Activation activation = Activation::NONE);
-// FLOOR_DIV, FLOOR_MOD, POW, MAXIMUM, MINIMUM, SQUARED_DIFFERENCE, ATAN2, BITWISE_XOR, RIGHT_SHIFT …: `code` names
-// an operator without options whose result has the operands' dtype.
+// FLOOR_DIV, FLOOR_MOD, POW, MAXIMUM, MINIMUM, SQUARED_DIFFERENCE, ATAN2, BITWISE_XOR, RIGHT_SHIFT
+// …: `code` names an operator without options whose result has the operands' dtype.
 Value Binary(Builder& b, BuiltinOperator code, Value x, Value y);
 Value FloorDiv(Builder& b, Value x, Value y);
 Value FloorMod(Builder& b, Value x, Value y);
 Value Maximum(Builder& b, Value x, Value y);
 Value Minimum(Builder& b, Value x, Value y);
-// EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, LOGICAL_AND, LOGICAL_OR: the result is bool.
+// EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, LOGICAL_AND, LOGICAL_OR: the result
+// is bool.
 Value Compare(Builder& b, BuiltinOperator code, Value x, Value y);
 
 // ---- Element-wise, unary (operators_elementwise.cc) ----
-// Any operator without options whose result has its operand's type: ABS, NEG, EXP, LOG, SQRT, RSQRT, SQUARE, SIN, COS,
-// TANH, LOGISTIC, RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, ELU, HARD_SWISH, FLOOR, CEIL, ROUND, SIGN, LOGICAL_NOT,
-// LOG_SOFTMAX, ZEROS_LIKE.
+// Any operator without options whose result has its operand's type: ABS, NEG, EXP, LOG, SQRT,
+// RSQRT, SQUARE, SIN, COS, TANH, LOGISTIC, RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1, ELU, HARD_SWISH,
+// FLOOR, CEIL, ROUND, SIGN, LOGICAL_NOT, LOG_SOFTMAX, ZEROS_LIKE.
 Value Unary(Builder& b, BuiltinOperator code, Value x);
 Value Gelu(Builder& b, Value x, bool approximate);
 Value LeakyRelu(Builder& b, Value x, float alpha);
@@ -59,8 +62,8 @@ Value Cast(Builder& b, Value x, DType dtype);
 Value Select(Builder& b, Value condition, Value x, Value y);
 
 // ---- Shape and data movement (operators_shape.cc) ----
-// `shape` may have one size that does not follow from the others; it is written as -1. With more of them the
-// shape is computed at run time. Folded for constants; `x` itself where nothing changes.
+// `shape` may have one size that does not follow from the others; it is written as -1. With more of
+// them the shape is computed at run time. Folded for constants; `x` itself where nothing changes.
 Value Reshape(Builder& b, Value x, const Shape& shape);
 // Inserts an axis of size 1 before `axis` (0 … rank).
 Value ExpandDims(Builder& b, Value x, int axis);
@@ -187,8 +190,8 @@ Value SpaceToDepth(Builder& b, Value x, int block);
 Value DepthToSpace(Builder& b, Value x, int block);
 
 // ---- Control flow (operators_control.cc) ----
-// Runs `body` while `condition` gives true; both graphs have the loop variables' types as inputs. The body's outputs are
-// the next values. Results have the types of `body`'s outputs.
+// Runs `body` while `condition` gives true; both graphs have the loop variables' types as inputs.
+// The body's outputs are the next values. Results have the types of `body`'s outputs.
 std::vector<Value> While(Builder& b, Graph& condition, Graph& body,
                          const std::vector<Value>& variables);
 // Runs one of two graphs on `inputs`; both give the same types.

@@ -3,17 +3,16 @@
 namespace keras_litert::lrt {
 namespace {
 
-// Operands of an element-wise operator must agree in dtype: that is the lowering's business, so a mismatch is a
-// defect of this compiler and is reported as one.
+// Operands of an element-wise operator must agree in dtype: that is the lowering's business, so a
+// mismatch is a defect of this compiler and is reported as one.
 template <typename EmitFn>
 Value Broadcasting(Builder& b, BuiltinOperator code, Value x, Value y, EmitFn emit) {
   if (!x.ok() || !y.ok()) return Value();
   Shape shape;
   if (!Broadcast(x.shape(), y.shape(), &shape)) {
-    return b.Fail("broadcast-1",
-                  std::string(tflite::EnumNameBuiltinOperator(code)) + ": shapes " +
-                      x.shape().ToString() + " and " + y.shape().ToString() +
-                      " do not broadcast");
+    return b.Fail("broadcast-1", std::string(tflite::EnumNameBuiltinOperator(code)) + ": shapes " +
+                                     x.shape().ToString() + " and " + y.shape().ToString() +
+                                     " do not broadcast");
   }
   if (x.dtype() != y.dtype()) {
     return b.Fail("internal-dtype", std::string(tflite::EnumNameBuiltinOperator(code)) +
@@ -70,14 +69,21 @@ Value Div(Builder& b, Value x, Value y, Activation activation) {
 }
 
 Value Binary(Builder& b, BuiltinOperator code, Value x, Value y) {
-  return Broadcasting(b, code, x, y, [&](const Shape& shape) {
-    return b.Emit(code, {x, y}, {x.dtype(), shape});
-  });
+  return Broadcasting(b, code, x, y,
+                      [&](const Shape& shape) { return b.Emit(code, {x, y}, {x.dtype(), shape}); });
 }
-Value FloorDiv(Builder& b, Value x, Value y) { return Binary(b, BuiltinOperator::FLOOR_DIV, x, y); }
-Value FloorMod(Builder& b, Value x, Value y) { return Binary(b, BuiltinOperator::FLOOR_MOD, x, y); }
-Value Maximum(Builder& b, Value x, Value y) { return Binary(b, BuiltinOperator::MAXIMUM, x, y); }
-Value Minimum(Builder& b, Value x, Value y) { return Binary(b, BuiltinOperator::MINIMUM, x, y); }
+Value FloorDiv(Builder& b, Value x, Value y) {
+  return Binary(b, BuiltinOperator::FLOOR_DIV, x, y);
+}
+Value FloorMod(Builder& b, Value x, Value y) {
+  return Binary(b, BuiltinOperator::FLOOR_MOD, x, y);
+}
+Value Maximum(Builder& b, Value x, Value y) {
+  return Binary(b, BuiltinOperator::MAXIMUM, x, y);
+}
+Value Minimum(Builder& b, Value x, Value y) {
+  return Binary(b, BuiltinOperator::MINIMUM, x, y);
+}
 
 Value Compare(Builder& b, BuiltinOperator code, Value x, Value y) {
   return Broadcasting(b, code, x, y, [&](const Shape& shape) {
@@ -85,7 +91,9 @@ Value Compare(Builder& b, BuiltinOperator code, Value x, Value y) {
   });
 }
 
-Value Unary(Builder& b, BuiltinOperator code, Value x) { return b.Emit(code, {x}, x.type()); }
+Value Unary(Builder& b, BuiltinOperator code, Value x) {
+  return b.Emit(code, {x}, x.type());
+}
 
 Value Gelu(Builder& b, Value x, bool approximate) {
   tflite::GeluOptionsT options;
@@ -133,12 +141,18 @@ Value Select(Builder& b, Value condition, Value x, Value y) {
 
 Value ApplyActivation(Builder& b, Value x, Activation activation) {
   switch (activation) {
-    case Activation::NONE: return x;
-    case Activation::RELU: return Unary(b, BuiltinOperator::RELU, x);
-    case Activation::RELU6: return Unary(b, BuiltinOperator::RELU6, x);
-    case Activation::RELU_N1_TO_1: return Unary(b, BuiltinOperator::RELU_N1_TO_1, x);
-    case Activation::TANH: return Unary(b, BuiltinOperator::TANH, x);
-    default: return b.Fail("internal-activation", "no operator for this fused activation");
+    case Activation::NONE:
+      return x;
+    case Activation::RELU:
+      return Unary(b, BuiltinOperator::RELU, x);
+    case Activation::RELU6:
+      return Unary(b, BuiltinOperator::RELU6, x);
+    case Activation::RELU_N1_TO_1:
+      return Unary(b, BuiltinOperator::RELU_N1_TO_1, x);
+    case Activation::TANH:
+      return Unary(b, BuiltinOperator::TANH, x);
+    default:
+      return b.Fail("internal-activation", "no operator for this fused activation");
   }
 }
 

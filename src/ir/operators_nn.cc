@@ -28,10 +28,9 @@ void SetWindow3D(tflite::Conv3DOptionsT& options, const Window3D& window, Activa
 
 // NHWC result of a 2-D window with `channels` outputs.
 Shape WindowedShape(Builder& b, Value x, int height, int width, const Window2D& w, Dim channels) {
-  return Shape{x.dim(0),
-               WindowedSize(b.symbols(), x.dim(1), height, w.stride_h, w.dilation_h, w.padding),
-               WindowedSize(b.symbols(), x.dim(2), width, w.stride_w, w.dilation_w, w.padding),
-               channels};
+  return Shape{
+      x.dim(0), WindowedSize(b.symbols(), x.dim(1), height, w.stride_h, w.dilation_h, w.padding),
+      WindowedSize(b.symbols(), x.dim(2), width, w.stride_w, w.dilation_w, w.padding), channels};
 }
 
 Value Pool(Builder& b, BuiltinOperator code, Value x, const PoolWindow& window) {
@@ -46,7 +45,9 @@ Value Pool(Builder& b, BuiltinOperator code, Value x, const PoolWindow& window) 
                 {x.dtype(), WindowedShape(b, x, window.height, window.width, w, x.dim(3))});
 }
 
-int Size(Value x, int axis) { return static_cast<int>(x.dim(axis).value()); }
+int Size(Value x, int axis) {
+  return static_cast<int>(x.dim(axis).value());
+}
 
 // Emits with an optional bias as the last input.
 template <typename Options>
@@ -70,9 +71,9 @@ Value Conv2D(Builder& b, Value x, Value filter, Value bias, const Window2D& wind
              Activation activation) {
   tflite::Conv2DOptionsT options;
   SetWindow2D(options, window, activation);
-  return EmitBiased(b, BuiltinOperator::CONV_2D, std::move(options), {x, filter}, bias,
-                    {x.dtype(), WindowedShape(b, x, Size(filter, 1), Size(filter, 2), window,
-                                              filter.dim(0))});
+  return EmitBiased(
+      b, BuiltinOperator::CONV_2D, std::move(options), {x, filter}, bias,
+      {x.dtype(), WindowedShape(b, x, Size(filter, 1), Size(filter, 2), window, filter.dim(0))});
 }
 
 Value DepthwiseConv2D(Builder& b, Value x, Value filter, Value bias, const Window2D& window,
@@ -80,9 +81,9 @@ Value DepthwiseConv2D(Builder& b, Value x, Value filter, Value bias, const Windo
   tflite::DepthwiseConv2DOptionsT options;
   SetWindow2D(options, window, activation);
   options.depth_multiplier = multiplier;
-  return EmitBiased(b, BuiltinOperator::DEPTHWISE_CONV_2D, std::move(options), {x, filter}, bias,
-                    {x.dtype(), WindowedShape(b, x, Size(filter, 1), Size(filter, 2), window,
-                                              filter.dim(3))});
+  return EmitBiased(
+      b, BuiltinOperator::DEPTHWISE_CONV_2D, std::move(options), {x, filter}, bias,
+      {x.dtype(), WindowedShape(b, x, Size(filter, 1), Size(filter, 2), window, filter.dim(3))});
 }
 
 Value TransposeConv(Builder& b, Value x, Value filter, Value bias, const Shape& shape,

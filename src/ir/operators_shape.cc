@@ -5,7 +5,9 @@
 namespace keras_litert::lrt {
 namespace {
 
-int NormalizeAxis(int axis, int rank) { return axis < 0 ? axis + rank : axis; }
+int NormalizeAxis(int axis, int rank) {
+  return axis < 0 ? axis + rank : axis;
+}
 
 Value PaddingVector(Builder& b, const std::vector<AxisPadding>& padding) {
   std::vector<int32_t> flat;

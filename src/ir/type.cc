@@ -29,9 +29,13 @@ constexpr std::array<DTypeInfo, 16> kDTypes = {{{"bool", 1},
 
 }  // namespace
 
-size_t SizeOf(DType dtype) { return kDTypes[static_cast<size_t>(dtype)].size; }
+size_t SizeOf(DType dtype) {
+  return kDTypes[static_cast<size_t>(dtype)].size;
+}
 
-std::string_view Name(DType dtype) { return kDTypes[static_cast<size_t>(dtype)].name; }
+std::string_view Name(DType dtype) {
+  return kDTypes[static_cast<size_t>(dtype)].name;
+}
 
 std::optional<DType> DTypeFromName(std::string_view name) {
   for (size_t i = 0; i < kDTypes.size(); ++i) {
@@ -40,8 +44,12 @@ std::optional<DType> DTypeFromName(std::string_view name) {
   return std::nullopt;
 }
 
-bool IsFloat(DType dtype) { return dtype >= DType::kFloat16 && dtype <= DType::kFloat64; }
-bool IsInteger(DType dtype) { return dtype >= DType::kInt8 && dtype <= DType::kUInt64; }
+bool IsFloat(DType dtype) {
+  return dtype >= DType::kFloat16 && dtype <= DType::kFloat64;
+}
+bool IsInteger(DType dtype) {
+  return dtype >= DType::kInt8 && dtype <= DType::kUInt64;
+}
 bool IsUnsigned(DType dtype) {
   return dtype == DType::kUInt8 || dtype == DType::kUInt16 || dtype == DType::kUInt32 ||
          dtype == DType::kUInt64;
@@ -51,7 +59,9 @@ Shape Shape::Of(const std::vector<int64_t>& sizes) {
   return Shape(std::vector<Dim>(sizes.begin(), sizes.end()));
 }
 
-bool Shape::is_static() const { return NumDynamic() == 0; }
+bool Shape::is_static() const {
+  return NumDynamic() == 0;
+}
 
 int Shape::NumDynamic() const {
   int dynamic = 0;
@@ -80,7 +90,9 @@ std::string Shape::ToString() const {
   return text + "]";
 }
 
-std::string TensorType::ToString() const { return std::string(Name(dtype)) + shape.ToString(); }
+std::string TensorType::ToString() const {
+  return std::string(Name(dtype)) + shape.ToString();
+}
 
 Dim SymbolTable::NewInput(std::string name) {
   definitions_.push_back({Kind::kInput, 0, 0, std::move(name)});
@@ -94,8 +106,7 @@ Dim SymbolTable::NewOpaque() {
 }
 
 Dim SymbolTable::Intern(Kind kind, Dim a, Dim b, const std::string& name) {
-  auto [entry, added] =
-      interned_.try_emplace(name, static_cast<SymbolId>(definitions_.size() + 1));
+  auto [entry, added] = interned_.try_emplace(name, static_cast<SymbolId>(definitions_.size() + 1));
   if (added) definitions_.push_back({kind, a, b, name});
   return Dim::Symbolic(entry->second);
 }
@@ -109,7 +120,8 @@ Dim SymbolTable::Sum(Dim a, Dim b) {
   }
   if (a.is_static()) std::swap(a, b);
   if (b.is_static() && a.coefficient() == 1) {
-    // (x + m) + n is x + (m + n): sizes that differ by a constant meet again, as in a padded convolution.
+    // (x + m) + n is x + (m + n): sizes that differ by a constant meet again, as in a padded
+    // convolution.
     const Definition inner = definition(a.symbol());
     if (inner.kind == Kind::kSum && inner.b.is_static()) {
       return Sum(inner.a, inner.b.value() + b.value());

@@ -12,8 +12,9 @@
 
 namespace keras_litert::ir {
 
-// Element types, by their NumPy/Keras meaning. Before the `legalize_types` pass a graph speaks Keras's dtypes
-// (a mixed_float16 model has float16 tensors); after it only what LiteRT's kernels compute.
+// Element types, by their NumPy/Keras meaning. Before the `legalize_types` pass a graph speaks
+// Keras's dtypes (a mixed_float16 model has float16 tensors); after it only what LiteRT's kernels
+// compute.
 enum class DType : uint8_t {
   kBool,
   kInt8,
@@ -42,12 +43,14 @@ bool IsFloat(DType dtype);
 bool IsInteger(DType dtype);  // signed or unsigned, not bool
 bool IsUnsigned(DType dtype);
 
-// A dimension: a number, or `coefficient × symbol` where the symbol is known only when the file runs.
+// A dimension: a number, or `coefficient × symbol` where the symbol is known only when the file
+// runs.
 using SymbolId = uint32_t;  // 0 is "no symbol"
 
 class Dim {
  public:
-  Dim(int64_t size) : coefficient_(size) {}  // NOLINT(google-explicit-constructor): sizes are dimensions
+  Dim(int64_t size)
+      : coefficient_(size) {}  // NOLINT(google-explicit-constructor): sizes are dimensions
   static Dim Symbolic(SymbolId symbol, int64_t coefficient = 1) {
     Dim dim(coefficient);
     dim.symbol_ = coefficient == 0 ? 0 : symbol;
@@ -82,8 +85,8 @@ class Shape {
   static Shape Of(const std::vector<int64_t>& sizes);
 
   int rank() const { return static_cast<int>(dims_.size()); }
-  // The dimension at `axis`, counted from the end where negative. Outside the rank it is 1, so that code that
-  // looks at a failed value's shape stays harmless (see Builder::Fail).
+  // The dimension at `axis`, counted from the end where negative. Outside the rank it is 1, so that
+  // code that looks at a failed value's shape stays harmless (see Builder::Fail).
   Dim dim(int axis) const {
     if (axis < 0) axis += rank();
     return axis < 0 || axis >= rank() ? Dim(1) : dims_[axis];
@@ -118,8 +121,8 @@ struct TensorType {
   bool operator==(const TensorType&) const = default;
 };
 
-// The dynamic sizes of one module. Expressions are interned: two branches that both compute floor((H-3)/2)
-// get the same symbol, so their dimensions compare equal.
+// The dynamic sizes of one module. Expressions are interned: two branches that both compute
+// floor((H-3)/2) get the same symbol, so their dimensions compare equal.
 class SymbolTable {
  public:
   enum class Kind { kInput, kSum, kFloorDiv, kProduct, kOpaque };

@@ -34,9 +34,10 @@ const Json& Config::Raw(std::string_view key) {
 }
 
 void Config::WrongKind(std::string_view key, std::string_view expected) {
-  const std::string got = Has(key) ? json_->find(key)->dump(-1, ' ', false, Json::error_handler_t::replace) : "nothing";
-  b_->Fail("config-1", fmt::format("config key '{}' must be {}, got {}", key, expected,
-                                   got.substr(0, 120)));
+  const std::string got =
+      Has(key) ? json_->find(key)->dump(-1, ' ', false, Json::error_handler_t::replace) : "nothing";
+  b_->Fail("config-1",
+           fmt::format("config key '{}' must be {}, got {}", key, expected, got.substr(0, 120)));
 }
 
 int64_t Config::Int(std::string_view key) {

@@ -1,7 +1,7 @@
 // The configuration of a Keras layer, read fail-closed.
 //
-// Every key that a lowering reads or ignores on purpose is marked; ReportUnread() makes an error of the rest, because a
-// key that nobody knows may change what the layer computes.
+// Every key that a lowering reads or ignores on purpose is marked; ReportUnread() makes an error of
+// the rest, because a key that nobody knows may change what the layer computes.
 #pragma once
 
 #include <memory>

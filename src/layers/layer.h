@@ -1,4 +1,5 @@
-// What a layer's lowering works with: its config, its weights, its sublayers and the masks of its tensors.
+// What a layer's lowering works with: its config, its weights, its sublayers and the masks of its
+// tensors.
 #pragma once
 
 #include <map>
@@ -52,9 +53,10 @@ class Layer {
   DType compute_dtype() const { return compute_dtype_; }
   DType variable_dtype() const { return variable_dtype_; }
 
-  // The layer's own weight number `index`, in the order of add_weight calls, cast to the compute dtype (floats only), as
-  // Keras's autocast does. Failed, with an error reported, where the file has no such weight of this shape.
-  // Every weight that the layer has must be asked for, used or not: order-based files count them.
+  // The layer's own weight number `index`, in the order of add_weight calls, cast to the compute
+  // dtype (floats only), as Keras's autocast does. Failed, with an error reported, where the file
+  // has no such weight of this shape. Every weight that the layer has must be asked for, used or
+  // not: order-based files count them.
   Value Weight(int index, std::string_view name, const Shape& shape, bool trainable = true);
 
   // The weight in the variable dtype: of layers that add it with autocast=False.
@@ -62,12 +64,12 @@ class Layer {
   // A weight that inference does not need, of any shape.
   void SkipWeight(int index, std::string_view name, bool trainable = true);
 
-  // Lowers a sublayer given as a serialized object ({"class_name", "config", …}), whose weights live at `attribute`.
-  // The sublayer's name is appended to the path in errors.
+  // Lowers a sublayer given as a serialized object ({"class_name", "config", …}), whose weights
+  // live at `attribute`. The sublayer's name is appended to the path in errors.
   Argument CallChild(const std::string& attribute, const nlohmann::json& serialized,
                      Arguments& call);
-  // A sublayer whose object is `class_name` with `config`, for attributes that a layer builds itself. Weights are
-  // at `attribute`; the i-th child gets position i.
+  // A sublayer whose object is `class_name` with `config`, for attributes that a layer builds
+  // itself. Weights are at `attribute`; the i-th child gets position i.
   Layer Child(const std::string& attribute, std::string class_name, const nlohmann::json& config);
 
   // The mask of a tensor (failed Value: none), and setting it.
@@ -92,18 +94,21 @@ class Layer {
   int children_ = 0;
 };
 
-// Lowers one call of a serialized layer: finds its class in the table, casts its inputs as Keras's autocast does, runs
-// the lowering, checks that all config keys and arguments were read, and carries masks.
+// Lowers one call of a serialized layer: finds its class in the table, casts its inputs as Keras's
+// autocast does, runs the lowering, checks that all config keys and arguments were read, and
+// carries masks.
 Argument CallLayer(LoweringContext& context, const nlohmann::json& serialized,
                    const WeightScope& scope, Arguments& call);
 
-// The activation in a config: a name, null, or a serialized object (an Activation layer, a keras.activations function).
+// The activation in a config: a name, null, or a serialized object (an Activation layer, a
+// keras.activations function).
 Value ApplyActivation(Layer& layer, Value x, const nlohmann::json& activation);
 inline Value ApplyActivation(Layer& layer, Value x, std::string_view key) {
   return ApplyActivation(layer, x, layer.config().Raw(key));
 }
 
-// The name under which Keras files an object of a class: "BatchNormalization" → "batch_normalization".
+// The name under which Keras files an object of a class: "BatchNormalization" →
+// "batch_normalization".
 std::string ToSnakeCase(std::string_view class_name);
 
 }  // namespace keras_litert::layers

@@ -334,7 +334,8 @@ void FunctionalGraph::RunNode(Node& node) {
   if (config.is_object()) {
     for (const auto& [key, argument] : config.items()) {
       if (key == "name" || argument.is_null()) continue;
-      call.AddKeyword(key, ReadArgument(b_, argument, [](const TensorReference&) { return Value(); }));
+      call.AddKeyword(key,
+                      ReadArgument(b_, argument, [](const TensorReference&) { return Value(); }));
     }
   }
   for (const Argument& argument : call.positional()) {

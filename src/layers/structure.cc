@@ -22,8 +22,7 @@ bool ReadReference(const json& history, TensorReference& reference) {
       !history[1].is_number_integer() || !history[2].is_number_integer()) {
     return false;
   }
-  reference = {history[0].get<std::string>(), history[1].get<int64_t>(),
-               history[2].get<int64_t>()};
+  reference = {history[0].get<std::string>(), history[1].get<int64_t>(), history[2].get<int64_t>()};
   return true;
 }
 
@@ -59,10 +58,9 @@ Value ReadTensor(Builder& b, const json& config) {
     }
   };
   collect(collect, value, 0);
-  const std::optional<DType> dtype =
-      config.contains("dtype") && config["dtype"].is_string()
-          ? ir::DTypeFromName(config["dtype"].get<std::string>())
-          : std::nullopt;
+  const std::optional<DType> dtype = config.contains("dtype") && config["dtype"].is_string()
+                                         ? ir::DTypeFromName(config["dtype"].get<std::string>())
+                                         : std::nullopt;
   if (!rectangular || !dtype) {
     return b.Fail("structure-1", "a tensor stored in the config cannot be read");
   }
@@ -86,7 +84,8 @@ Argument ReadArgument(Builder& b, const json& j, const ResolveTensor& resolve) {
     const auto& name = j["class_name"].get_ref<const std::string&>();
     if (name == "__keras_tensor__") {
       TensorReference reference;
-      if (config->contains("keras_history") && ReadReference((*config)["keras_history"], reference)) {
+      if (config->contains("keras_history") &&
+          ReadReference((*config)["keras_history"], reference)) {
         return resolve(reference);
       }
       return b.Fail("structure-2", "a tensor of the config has no keras_history");
@@ -113,7 +112,8 @@ void VisitTensors(const json& j, const std::function<void(const TensorReference&
   if (j.is_object()) {
     if (const json* config = MarkerConfig(j); config && j["class_name"] == "__keras_tensor__") {
       TensorReference reference;
-      if (config->contains("keras_history") && ReadReference((*config)["keras_history"], reference)) {
+      if (config->contains("keras_history") &&
+          ReadReference((*config)["keras_history"], reference)) {
         visit(reference);
       }
       return;

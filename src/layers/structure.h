@@ -1,4 +1,5 @@
-// Structures in a saved graph: nests of tensors, literals and Keras's own markers, from JSON to arguments.
+// Structures in a saved graph: nests of tensors, literals and Keras's own markers, from JSON to
+// arguments.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,8 @@ struct TensorReference {
 
 using ResolveTensor = std::function<ops::Value(const TensorReference&)>;
 
-// An argument of a saved call: "__keras_tensor__", "__tensor__", "__slice__", "__ellipsis__" … become what they stand for.
+// An argument of a saved call: "__keras_tensor__", "__tensor__", "__slice__", "__ellipsis__" …
+// become what they stand for.
 ops::Argument ReadArgument(ops::Builder& b, const nlohmann::json& json,
                            const ResolveTensor& resolve);
 

@@ -85,16 +85,26 @@ std::string Argument::ToString() const {
     return open + close;
   };
   switch (kind_) {
-    case Kind::kNone: return "None";
-    case Kind::kBool: return boolean() ? "True" : "False";
-    case Kind::kInt: return dim_.is_static() ? std::to_string(dim_.value()) : "a dynamic size";
-    case Kind::kFloat: return fmt::format("{}", number_);
-    case Kind::kString: return "'" + string_ + "'";
-    case Kind::kTensor: return "a tensor " + tensor_.type().ToString();
-    case Kind::kList: return join("[", "]");
-    case Kind::kDict: return join("{", "}");
-    case Kind::kSlice: return join("slice(", ")");
-    case Kind::kEllipsis: return "...";
+    case Kind::kNone:
+      return "None";
+    case Kind::kBool:
+      return boolean() ? "True" : "False";
+    case Kind::kInt:
+      return dim_.is_static() ? std::to_string(dim_.value()) : "a dynamic size";
+    case Kind::kFloat:
+      return fmt::format("{}", number_);
+    case Kind::kString:
+      return "'" + string_ + "'";
+    case Kind::kTensor:
+      return "a tensor " + tensor_.type().ToString();
+    case Kind::kList:
+      return join("[", "]");
+    case Kind::kDict:
+      return join("{", "}");
+    case Kind::kSlice:
+      return join("slice(", ")");
+    case Kind::kEllipsis:
+      return "...";
   }
   return "";
 }

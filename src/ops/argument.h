@@ -13,7 +13,8 @@
 
 namespace keras_litert::ops {
 
-// One argument: None, a Python literal, a tensor, or a structure of arguments. Lists stand for tuples too.
+// One argument: None, a Python literal, a tensor, or a structure of arguments. Lists stand for
+// tuples too.
 class Argument {
  public:
   enum class Kind { kNone, kBool, kInt, kFloat, kString, kTensor, kList, kDict, kSlice, kEllipsis };
@@ -42,9 +43,11 @@ class Argument {
   Value tensor() const { return tensor_; }
   bool boolean() const { return number_ != 0; }
   Dim integer() const { return dim_; }
-  double number() const { return kind_ == Kind::kInt ? static_cast<double>(dim_.value()) : number_; }
+  double number() const {
+    return kind_ == Kind::kInt ? static_cast<double>(dim_.value()) : number_;
+  }
   const std::string& string() const { return string_; }
-  const std::vector<Argument>& items() const { return items_; }  // list, slice, dict values
+  const std::vector<Argument>& items() const { return items_; }   // list, slice, dict values
   const std::vector<std::string>& keys() const { return keys_; }  // dict
 
   // All tensors in it, depth first; dicts by ascending key, as keras.tree flattens.
@@ -62,10 +65,11 @@ class Argument {
   std::vector<std::string> keys_;
 };
 
-// The arguments of one call. Reading marks an argument as used; Finish() reports those that nobody read: an argument
-// that a lowering does not know is an error, never ignored.
+// The arguments of one call. Reading marks an argument as used; Finish() reports those that nobody
+// read: an argument that a lowering does not know is an error, never ignored.
 //
-// Getters take the position (-1: keyword only) and name. A wrong kind is reported through the builder.
+// Getters take the position (-1: keyword only) and name. A wrong kind is reported through the
+// builder.
 class Arguments {
  public:
   Arguments(Builder& b, std::string function) : b_(&b), function_(std::move(function)) {}

@@ -14,8 +14,12 @@ constexpr int kWeakFloat = 17;
 constexpr int kNodes = 18;
 
 using Mask = uint32_t;
-constexpr Mask Bit(int node) { return Mask{1} << node; }
-constexpr int Node(DType dtype) { return static_cast<int>(dtype); }
+constexpr Mask Bit(int node) {
+  return Mask{1} << node;
+}
+constexpr int Node(DType dtype) {
+  return static_cast<int>(dtype);
+}
 
 // The dtypes directly above each node (keras.backend.result_type documents the lattice).
 constexpr std::array<Mask, kNodes> Edges() {
@@ -66,8 +70,7 @@ int LeastUpperBound(int x, int y) {
   const Mask common = kUpperBounds[static_cast<size_t>(x)] & kUpperBounds[static_cast<size_t>(y)];
   for (int node = 0; node < kNodes; ++node) {
     // The least of them is the one that all others are above.
-    if ((common & Bit(node)) != 0 &&
-        (common & ~kUpperBounds[static_cast<size_t>(node)]) == 0) {
+    if ((common & Bit(node)) != 0 && (common & ~kUpperBounds[static_cast<size_t>(node)]) == 0) {
       return node;
     }
   }
@@ -76,10 +79,14 @@ int LeastUpperBound(int x, int y) {
 
 DType Narrowed(DType dtype) {
   switch (dtype) {
-    case DType::kInt64: return DType::kInt32;
-    case DType::kUInt64: return DType::kUInt32;
-    case DType::kFloat64: return DType::kFloat32;
-    default: return dtype;
+    case DType::kInt64:
+      return DType::kInt32;
+    case DType::kUInt64:
+      return DType::kUInt32;
+    case DType::kFloat64:
+      return DType::kFloat32;
+    default:
+      return dtype;
   }
 }
 

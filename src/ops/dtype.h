@@ -16,8 +16,8 @@ using ir::DType;
 using ir::Shape;
 using ir::Value;
 
-// What takes part in a promotion: a dtype, or a Python int or float (whose type is weak: it gives way to any dtype
-// of its kind).
+// What takes part in a promotion: a dtype, or a Python int or float (whose type is weak: it gives
+// way to any dtype of its kind).
 struct Promotable {
   enum class Weak { kNo, kInt, kFloat };
   DType dtype = DType::kFloat32;
@@ -31,8 +31,8 @@ struct Promotable {
   explicit Promotable(Weak w) : weak(w) {}
 };
 
-// keras.backend.result_type: the least upper bound on Keras's (JAX's) promotion lattice; 64-bit results become
-// 32-bit ones, as on every backend but TensorFlow's.
+// keras.backend.result_type: the least upper bound on Keras's (JAX's) promotion lattice; 64-bit
+// results become 32-bit ones, as on every backend but TensorFlow's.
 DType ResultType(std::span<const Promotable> types);
 DType ResultType(std::initializer_list<Promotable> types);
 
@@ -45,7 +45,7 @@ struct Operand {
   std::optional<double> number;
   bool is_int = false;  // of `number`
 
-  Operand(Value v) : tensor(v) {}  // NOLINT(google-explicit-constructor)
+  Operand(Value v) : tensor(v) {}              // NOLINT(google-explicit-constructor)
   Operand(int n) : number(n), is_int(true) {}  // NOLINT(google-explicit-constructor)
   Operand(int64_t n) : number(static_cast<double>(n)), is_int(true) {}  // NOLINT
   Operand(double n) : number(n) {}  // NOLINT(google-explicit-constructor)

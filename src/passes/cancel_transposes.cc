@@ -3,10 +3,11 @@
 //   TRANSPOSE(TRANSPOSE(x, p), q)                   ⇒   TRANSPOSE(x, q∘p), or x
 //   RELU(TRANSPOSE(x, p))                           ⇒   TRANSPOSE(RELU(x), p)
 //   ADD(TRANSPOSE(x, p), TRANSPOSE(y, p))           ⇒   TRANSPOSE(ADD(x, y), p)
-//   MUL(TRANSPOSE(x, p), c)                         ⇒   TRANSPOSE(MUL(x, c'), p)      c' is c, transposed back
-//   CONCATENATION(TRANSPOSE(x, p), …, axis)         ⇒   TRANSPOSE(CONCATENATION(x, …, p[axis]), p)
-//   PAD(TRANSPOSE(x, p), n)                         ⇒   TRANSPOSE(PAD(x, n'), p)
-//   MEAN(TRANSPOSE(x, p), a) without the axes a     ⇒   MEAN(x, p[a])                  where the rest stays in order
+//   MUL(TRANSPOSE(x, p), c)                         ⇒   TRANSPOSE(MUL(x, c'), p)      c' is c,
+//   transposed back CONCATENATION(TRANSPOSE(x, p), …, axis)         ⇒   TRANSPOSE(CONCATENATION(x,
+//   …, p[axis]), p) PAD(TRANSPOSE(x, p), n)                         ⇒   TRANSPOSE(PAD(x, n'), p)
+//   MEAN(TRANSPOSE(x, p), a) without the axes a     ⇒   MEAN(x, p[a])                  where the
+//   rest stays in order
 //
 // It is what makes channels_first models run as channels_last ones.
 #include <algorithm>
@@ -59,7 +60,8 @@ class Sinker {
                          op->code == BuiltinOperator::CONCATENATION ||
                          op->code == BuiltinOperator::PAD || op->code == BuiltinOperator::PADV2;
     if (!movable) return false;
-    // The transpose must go: something else that reads it would keep it alive, and one would become two.
+    // The transpose must go: something else that reads it would keep it alive, and one would become
+    // two.
     Permutation permutation;
     for (const Tensor* input : op->inputs) {
       if (input == nullptr || input->is_constant()) continue;
@@ -78,7 +80,8 @@ class Sinker {
     // Constants are transposed back; their missing leading axes are put in first.
     const int rank = static_cast<int>(permutation.size());
     Permutation inverse(permutation.size());
-    for (int i = 0; i < rank; ++i) inverse[static_cast<size_t>(permutation[static_cast<size_t>(i)])] = i;
+    for (int i = 0; i < rank; ++i)
+      inverse[static_cast<size_t>(permutation[static_cast<size_t>(i)])] = i;
     RewriteBuilder b(module_, graph_, op);
     std::vector<Tensor*> inputs;
     for (Tensor* input : op->inputs) {

@@ -1,4 +1,5 @@
-// Multiplications and additions of channel constants go into the convolution or product in front of them.
+// Multiplications and additions of channel constants go into the convolution or product in front of
+// them.
 //
 //   MUL(CONV_2D(x, W, b), s)   ⇒   CONV_2D(x, W · s, b · s)       s [channels]
 //   ADD(CONV_2D(x, W, b), c)   ⇒   CONV_2D(x, W, b + c)           c [channels]
@@ -23,11 +24,16 @@ using ir::Tensor;
 // The axis of a filter that holds the output channels, or -1 where the operator is no candidate.
 int ChannelAxis(const Operator& op) {
   switch (op.code) {
-    case BuiltinOperator::CONV_2D: return 0;
-    case BuiltinOperator::FULLY_CONNECTED: return 0;
-    case BuiltinOperator::DEPTHWISE_CONV_2D: return 3;
-    case BuiltinOperator::CONV_3D: return 4;
-    default: return -1;
+    case BuiltinOperator::CONV_2D:
+      return 0;
+    case BuiltinOperator::FULLY_CONNECTED:
+      return 0;
+    case BuiltinOperator::DEPTHWISE_CONV_2D:
+      return 3;
+    case BuiltinOperator::CONV_3D:
+      return 4;
+    default:
+      return -1;
   }
 }
 
@@ -41,7 +47,8 @@ bool IsPerChannel(const Tensor* tensor, int64_t channels, int rank) {
   return n == 1 || (n == channels && tensor->type.shape[-1] == ir::Dim(channels));
 }
 
-// Element-wise f(a, b) over `channels` floats; a single element serves all channels; a null constant is zero.
+// Element-wise f(a, b) over `channels` floats; a single element serves all channels; a null
+// constant is zero.
 ConstantPtr PerChannel(std::string name, int64_t channels, const ConstantPtr& x,
                        const ConstantPtr& y, float (*f)(float, float)) {
   std::vector<ConstantPtr> inputs{y};

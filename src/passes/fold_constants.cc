@@ -2,12 +2,11 @@
 //
 //   ADD(x, MUL(2, 3))   ⇒   ADD(x, 6)
 //
-// The result stays lazy. What would make the file much larger (a small constant broadcast to a large one) is left to
-// the runtime.
-#include "ir/evaluate.h"
-
+// The result stays lazy. What would make the file much larger (a small constant broadcast to a
+// large one) is left to the runtime.
 #include <algorithm>
 
+#include "ir/evaluate.h"
 #include "passes/match.h"
 #include "passes/rewrites.h"
 

@@ -2,8 +2,8 @@
 //
 //   CONV_2D(PAD(x, p), W) {VALID}   ⇒   CONV_2D(x, W) {SAME}
 //
-// SAME pads ceil(n / stride) windows' worth, the odd element behind; it depends on x's size, so sizes must be static
-// (or the stride 1, where the padding does not depend on the size).
+// SAME pads ceil(n / stride) windows' worth, the odd element behind; it depends on x's size, so
+// sizes must be static (or the stride 1, where the padding does not depend on the size).
 #include <optional>
 
 #include "passes/match.h"

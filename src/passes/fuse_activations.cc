@@ -12,10 +12,14 @@ using ir::Operator;
 
 lrt::Activation ActivationOf(BuiltinOperator code) {
   switch (code) {
-    case BuiltinOperator::RELU: return lrt::Activation::RELU;
-    case BuiltinOperator::RELU6: return lrt::Activation::RELU6;
-    case BuiltinOperator::RELU_N1_TO_1: return lrt::Activation::RELU_N1_TO_1;
-    default: return lrt::Activation::NONE;
+    case BuiltinOperator::RELU:
+      return lrt::Activation::RELU;
+    case BuiltinOperator::RELU6:
+      return lrt::Activation::RELU6;
+    case BuiltinOperator::RELU_N1_TO_1:
+      return lrt::Activation::RELU_N1_TO_1;
+    default:
+      return lrt::Activation::NONE;
   }
 }
 

@@ -26,8 +26,7 @@ void KeepReducedDims(ir::Module& module) {
       if (op->erased) continue;
       if (op->code != BuiltinOperator::RESHAPE) continue;
       ir::Operator* reduce = op->inputs[0]->producer;
-      if (reduce == nullptr || !IsReduction(reduce->code) ||
-          graph->OnlyUser(op->inputs[0]) != op) {
+      if (reduce == nullptr || !IsReduction(reduce->code) || graph->OnlyUser(op->inputs[0]) != op) {
         continue;
       }
       tflite::ReducerOptionsT* options = reduce->options.AsReducerOptions();

@@ -19,14 +19,19 @@ lrt::Activation* FusedActivation(ir::Operator& op) {
       return &op.options.AsConv3DOptions()->fused_activation_function;
     case BuiltinOperator::TRANSPOSE_CONV:
       return &op.options.AsTransposeConvOptions()->fused_activation_function;
-    case BuiltinOperator::ADD: return &op.options.AsAddOptions()->fused_activation_function;
-    case BuiltinOperator::SUB: return &op.options.AsSubOptions()->fused_activation_function;
-    case BuiltinOperator::MUL: return &op.options.AsMulOptions()->fused_activation_function;
-    case BuiltinOperator::DIV: return &op.options.AsDivOptions()->fused_activation_function;
+    case BuiltinOperator::ADD:
+      return &op.options.AsAddOptions()->fused_activation_function;
+    case BuiltinOperator::SUB:
+      return &op.options.AsSubOptions()->fused_activation_function;
+    case BuiltinOperator::MUL:
+      return &op.options.AsMulOptions()->fused_activation_function;
+    case BuiltinOperator::DIV:
+      return &op.options.AsDivOptions()->fused_activation_function;
     case BuiltinOperator::AVERAGE_POOL_2D:
     case BuiltinOperator::MAX_POOL_2D:
       return &op.options.AsPool2DOptions()->fused_activation_function;
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -68,10 +73,9 @@ namespace {
 void EraseIfUnused(ir::Graph& graph, const ir::Tensor* tensor) {
   ir::Operator* op = tensor == nullptr ? nullptr : tensor->producer;
   if (op == nullptr || IsImpure(op->code)) return;
-  const bool used =
-      std::any_of(op->outputs.begin(), op->outputs.end(), [&](const ir::Tensor* output) {
-        return !output->users.empty() || graph.IsOutput(output);
-      });
+  const bool used = std::any_of(
+      op->outputs.begin(), op->outputs.end(),
+      [&](const ir::Tensor* output) { return !output->users.empty() || graph.IsOutput(output); });
   if (used) return;
   const std::vector<ir::Tensor*> inputs = op->inputs;
   graph.Erase(op);
@@ -119,8 +123,10 @@ bool IsElementwiseUnary(BuiltinOperator code) {
     case BuiltinOperator::SIN:
     case BuiltinOperator::SQRT:
     case BuiltinOperator::SQUARE:
-    case BuiltinOperator::TANH: return true;
-    default: return false;
+    case BuiltinOperator::TANH:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -143,8 +149,10 @@ bool IsElementwiseBinary(BuiltinOperator code) {
     case BuiltinOperator::GREATER:
     case BuiltinOperator::GREATER_EQUAL:
     case BuiltinOperator::LOGICAL_AND:
-    case BuiltinOperator::LOGICAL_OR: return true;
-    default: return false;
+    case BuiltinOperator::LOGICAL_OR:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -159,8 +167,10 @@ bool IsImpure(BuiltinOperator code) {
     case BuiltinOperator::ASSIGN_VARIABLE:
     case BuiltinOperator::CALL_ONCE:
     case BuiltinOperator::WHILE:
-    case BuiltinOperator::IF: return true;
-    default: return false;
+    case BuiltinOperator::IF:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -32,8 +32,8 @@ std::optional<double> ScalarOf(const ir::Tensor* tensor);
 // The elements of a constant of at most `limit` elements.
 std::optional<std::vector<int32_t>> IntsOf(const ir::Tensor* tensor, int64_t limit = 64);
 
-// Makes the users of op's output use `by`, and erases op and whatever only op needed. Walks over Operators() must
-// skip what is `erased`.
+// Makes the users of op's output use `by`, and erases op and whatever only op needed. Walks over
+// Operators() must skip what is `erased`.
 void Replace(ir::Graph& graph, ir::Operator* op, ir::Tensor* by);
 
 // Makes input `index` of `op` read `by`, and erases what only the old input needed.

@@ -1,4 +1,5 @@
-// A batch product with one constant matrix is a fully connected layer, whose kernels are the fastest.
+// A batch product with one constant matrix is a fully connected layer, whose kernels are the
+// fastest.
 //
 //   BATCH_MATMUL(x, W)   ⇒   FULLY_CONNECTED(x, Wᵀ)        W constant of rank 2
 #include "passes/match.h"

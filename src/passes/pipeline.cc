@@ -19,7 +19,8 @@ std::span<const Pass> Pipeline() {
       // Before arithmetic is simplified: it would take the factor 1/6 apart.
       {"fuse_hard_swish", FuseHardSwish},
       {"simplify_arithmetic", SimplifyArithmetic},
-      // Scales and offsets go into the convolution first, so that the activation behind them is the convolution's.
+      // Scales and offsets go into the convolution first, so that the activation behind them is the
+      // convolution's.
       {"fold_batch_norm", FoldBatchNorm},
       {"fuse_activations", FuseActivations},
       {"fold_padding", FoldPadding},

@@ -10,7 +10,8 @@
 
 namespace keras_litert::passes {
 
-// Rewrites one module in place. A pass never fails on a valid module: what it does not understand it leaves alone.
+// Rewrites one module in place. A pass never fails on a valid module: what it does not understand
+// it leaves alone.
 struct Pass {
   std::string_view name;
   void (*run)(ir::Module& module);

@@ -1,4 +1,5 @@
-// Chains of additions and multiplications with constants become one multiplication and one addition.
+// Chains of additions and multiplications with constants become one multiplication and one
+// addition.
 //
 //   SUB(x, c)              ⇒   ADD(x, -c)
 //   DIV(x, c)              ⇒   MUL(x, 1/c)
@@ -7,8 +8,9 @@
 //   ADD(ADD(x, c), d)      ⇒   ADD(x, c + d)
 //   ADD(x, 0), MUL(x, 1)   ⇒   x
 //
-// float32 only, and only for constants of one element or one a channel: no constant may grow. Together with
-// fold_batch_norm this moves whole preprocessing chains into one operator or into a convolution.
+// float32 only, and only for constants of one element or one a channel: no constant may grow.
+// Together with fold_batch_norm this moves whole preprocessing chains into one operator or into a
+// convolution.
 #include <algorithm>
 
 #include "ir/evaluate.h"
@@ -59,7 +61,9 @@ Value Combine(ir::Builder& b, Value (*f)(ir::Builder&, Value, Value, lrt::Activa
   return constant ? b.Constant(constant) : Value();
 }
 
-Value ScalarValue(ir::Builder& b, double value) { return b.Scalar(value, DType::kFloat32); }
+Value ScalarValue(ir::Builder& b, double value) {
+  return b.Scalar(value, DType::kFloat32);
+}
 
 // SUB and DIV by constants as ADD and MUL.
 bool Canonicalize(ir::Module& module, ir::Graph& graph, Operator* op) {
@@ -73,8 +77,8 @@ bool Canonicalize(ir::Module& module, ir::Graph& graph, Operator* op) {
   const Value zero_or_one = ScalarValue(*b, subtract ? 0 : 1);
   const Value constant =
       Combine(*b, subtract ? lrt::Sub : lrt::Div, zero_or_one.tensor(), op->inputs[1]);
-  const Value y = (subtract ? lrt::Add : lrt::Mul)(*b, Value(op->inputs[0]), constant,
-                                                   lrt::Activation::NONE);
+  const Value y =
+      (subtract ? lrt::Add : lrt::Mul)(*b, Value(op->inputs[0]), constant, lrt::Activation::NONE);
   if (!y.ok()) return false;
   Replace(graph, op, y.tensor());
   return true;

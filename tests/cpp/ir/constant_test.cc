@@ -12,7 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 
 // The definition of a transpose, one element at a time.
-std::vector<int32_t> NaiveTranspose(const std::vector<int32_t>& x, const std::vector<int64_t>& sizes,
+std::vector<int32_t> NaiveTranspose(const std::vector<int32_t>& x,
+                                    const std::vector<int64_t>& sizes,
                                     const std::vector<int>& permutation) {
   const int rank = static_cast<int>(sizes.size());
   std::vector<int32_t> y(x.size());
@@ -31,8 +32,8 @@ std::vector<int32_t> NaiveTranspose(const std::vector<int32_t>& x, const std::ve
 }
 
 TEST(ConstantTest, TransposeMatchesItsDefinitionForEveryPermutation) {
-  const std::vector<std::vector<int64_t>> shapes = {{7}, {3, 5}, {70, 65}, {2, 3, 4}, {2, 1, 3, 37},
-                                                    {3, 3, 40, 33}, {2, 3, 1, 2, 5}};
+  const std::vector<std::vector<int64_t>> shapes = {
+      {7}, {3, 5}, {70, 65}, {2, 3, 4}, {2, 1, 3, 37}, {3, 3, 40, 33}, {2, 3, 1, 2, 5}};
   for (const auto& sizes : shapes) {
     std::vector<int> permutation(sizes.size());
     std::iota(permutation.begin(), permutation.end(), 0);
@@ -55,8 +56,9 @@ TEST(ConstantTest, CastTruncatesTowardsZeroAndBoolMeansNotZero) {
 }
 
 TEST(ConstantTest, HalfRoundsToNearestEven) {
-  const ConstantPtr x = MakeConstant(
-      DType::kFloat32, {6}, std::vector<float>{1.0F, 1.00048828125F, 65504.0F, 65520.0F, 6e-8F, -0.1F});
+  const ConstantPtr x =
+      MakeConstant(DType::kFloat32, {6},
+                   std::vector<float>{1.0F, 1.00048828125F, 65504.0F, 65520.0F, 6e-8F, -0.1F});
   EXPECT_THAT(*EvaluateAs<float>(Casted(x, DType::kFloat16)),
               ElementsAre(1.0F, 1.0F, 65504.0F, std::numeric_limits<float>::infinity(),
                           5.960464477539063e-08F, -0.0999755859375F));

@@ -15,10 +15,11 @@ TEST(PrintTest, ShowsTypesAttributesAndSmallConstants) {
   Value x(module.main().AddInput({DType::kFloat32, {batch, 8, 8, 3}}, "image"));
   Value filter = b.Constant(DType::kFloat32, Shape{4, 3, 3, 3}, std::vector<float>(108));
   Value y = lrt::Conv2D(b, x, filter, Builder::Absent(),
-                   {.stride_h = 2, .stride_w = 2, .padding = lrt::Padding::SAME}, lrt::Activation::RELU6);
+                        {.stride_h = 2, .stride_w = 2, .padding = lrt::Padding::SAME},
+                        lrt::Activation::RELU6);
   Value mean = lrt::Reduce(b, BuiltinOperator::MEAN, y, {1, 2}, false);
-  Value z =
-      lrt::Add(b, mean, b.Constant(DType::kFloat32, Shape{4}, std::vector<float>{1, -0.5F, 1e-9F, 0}));
+  Value z = lrt::Add(b, mean,
+                     b.Constant(DType::kFloat32, Shape{4}, std::vector<float>{1, -0.5F, 1e-9F, 0}));
   module.main().outputs() = {z.tensor()};
   EXPECT_EQ(Print(module),
             "graph main(%0 image : float32[batch#1, 8, 8, 3]) {\n"

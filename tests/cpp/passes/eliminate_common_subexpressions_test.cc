@@ -1,5 +1,4 @@
 #include "passes/rewrites.h"
-
 #include "snapshot.h"
 
 namespace keras_litert::passes {
@@ -24,13 +23,13 @@ TEST(EliminateCommonSubexpressionsTest, MergesEqualOperators) {
 TEST(EliminateCommonSubexpressionsTest, AttributesAndRandomNumbersKeepOperatorsApart) {
   TestModule t;
   const Value x = t.Input("x", {2, 4});
-  t.Output(lrt::Concatenation(
-      t.b, {lrt::Softmax(t.b, x, 1), lrt::Softmax(t.b, x, 2),
-            t.b.Emit(BuiltinOperator::RANDOM_UNIFORM, tflite::RandomOptionsT(),
-                     {t.b.Vector({2, 4})}, {DType::kFloat32, {2, 4}}),
-            t.b.Emit(BuiltinOperator::RANDOM_UNIFORM, tflite::RandomOptionsT(),
-                     {t.b.Vector({2, 4})}, {DType::kFloat32, {2, 4}})},
-      1));
+  t.Output(lrt::Concatenation(t.b,
+                              {lrt::Softmax(t.b, x, 1), lrt::Softmax(t.b, x, 2),
+                               t.b.Emit(BuiltinOperator::RANDOM_UNIFORM, tflite::RandomOptionsT(),
+                                        {t.b.Vector({2, 4})}, {DType::kFloat32, {2, 4}}),
+                               t.b.Emit(BuiltinOperator::RANDOM_UNIFORM, tflite::RandomOptionsT(),
+                                        {t.b.Vector({2, 4})}, {DType::kFloat32, {2, 4}})},
+                              1));
   EliminateCommonSubexpressions(t.module);
   EXPECT_EQ(t.NumOperators(), 5U);
 }

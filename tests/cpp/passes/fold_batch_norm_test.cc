@@ -1,5 +1,4 @@
 #include "passes/rewrites.h"
-
 #include "snapshot.h"
 
 namespace keras_litert::passes {
@@ -44,8 +43,7 @@ TEST(FoldBatchNormTest, AConvolutionThatOthersReadStays) {
 TEST(FoldBatchNormTest, AnActivationInBetweenStops) {
   TestModule t;
   const Value x = t.Input("x", {2, 4, 4, 1});
-  const Value y =
-      lrt::Conv2D(t.b, x, t.Ramp({2, 1, 2, 1}), Value(), {}, lrt::Activation::RELU);
+  const Value y = lrt::Conv2D(t.b, x, t.Ramp({2, 1, 2, 1}), Value(), {}, lrt::Activation::RELU);
   t.Output(lrt::Mul(t.b, y, t.Ramp({2})));
   FoldBatchNorm(t.module);
   EXPECT_EQ(t.NumOperators(), 2U);

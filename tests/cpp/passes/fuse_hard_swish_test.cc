@@ -1,5 +1,4 @@
 #include "passes/rewrites.h"
-
 #include "snapshot.h"
 
 namespace keras_litert::passes {
@@ -12,8 +11,8 @@ using ir::Shape;
 using ir::Value;
 
 Value SpelledOut(TestModule& t, Value x, double shift) {
-  const Value relu6 = lrt::Unary(t.b, BuiltinOperator::RELU6,
-                                 lrt::Add(t.b, x, t.b.Scalar(shift, DType::kFloat32)));
+  const Value relu6 =
+      lrt::Unary(t.b, BuiltinOperator::RELU6, lrt::Add(t.b, x, t.b.Scalar(shift, DType::kFloat32)));
   return lrt::Mul(t.b, x, lrt::Mul(t.b, relu6, t.b.Scalar(1.0 / 6, DType::kFloat32)));
 }
 

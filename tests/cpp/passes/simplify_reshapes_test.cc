@@ -1,5 +1,4 @@
 #include "passes/rewrites.h"
-
 #include "snapshot.h"
 
 namespace keras_litert::passes {

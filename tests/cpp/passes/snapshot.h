@@ -1,5 +1,6 @@
-// Snapshot tests of rewrites: the graph's text before and after, in tests/cpp/passes/snapshots/NAME.txt.
-// UPDATE_SNAPSHOTS=1 writes them; read the diff before you commit it.
+// Snapshot tests of rewrites: the graph's text before and after, in
+// tests/cpp/passes/snapshots/NAME.txt. UPDATE_SNAPSHOTS=1 writes them; read the diff before you
+// commit it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,8 +23,7 @@ struct TestModule {
   ir::BuildContext context{module, {}, {}, 0};
   ir::Builder b{context, module.main()};
 
-  ir::Value Input(const std::string& name, ir::Shape shape,
-                  ir::DType dtype = ir::DType::kFloat32) {
+  ir::Value Input(const std::string& name, ir::Shape shape, ir::DType dtype = ir::DType::kFloat32) {
     return ir::Value(module.main().AddInput({dtype, std::move(shape)}, name));
   }
   ir::Dim Batch() {

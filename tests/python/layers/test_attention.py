@@ -82,7 +82,8 @@ def test_multi_head_attention_mask(rank, scores, dtype):
     m = random_array(rng, shape, "bool")
     m[..., 1, :] = False
     check(
-        keras.Model([x, mask], outputs), [[random_array(rng, (3, 4, 6), "float32"), m.astype(dtype)]]
+        keras.Model([x, mask], outputs),
+        [[random_array(rng, (3, 4, 6), "float32"), m.astype(dtype)]],
     )
 
 

@@ -51,7 +51,8 @@ def test_layer_normalization(shape, axis):
         for center, scale, epsilon in [(True, True, 1e-3), (False, True, 0.1), (True, False, 1e-6)]
     ]
     sets = [
-        offset((batch, *(s or unknown for s in shape)), batch) for batch, unknown in [(1, 3), (3, 5)]
+        offset((batch, *(s or unknown for s in shape)), batch)
+        for batch, unknown in [(1, 3), (3, 5)]
     ]
     check(keras.Model(x, outputs), sets)
 
@@ -95,7 +96,8 @@ def test_group_normalization(shape, axis, groups):
         for center, scale, epsilon in [(True, True, 1e-3), (False, False, 0.1)]
     ]
     sets = [
-        offset((batch, *(s or unknown for s in shape)), batch) for batch, unknown in [(1, 3), (3, 5)]
+        offset((batch, *(s or unknown for s in shape)), batch)
+        for batch, unknown in [(1, 3), (3, 5)]
     ]
     check(keras.Model(x, outputs), sets)
 
@@ -106,9 +108,7 @@ def test_group_normalization(shape, axis, groups):
 )
 def test_rms_normalization(shape, axis):
     x = keras.Input(shape)
-    check(
-        keras.Model(x, [layers.RMSNormalization(axis=axis, epsilon=e)(x) for e in (1e-6, 0.1)])
-    )
+    check(keras.Model(x, [layers.RMSNormalization(axis=axis, epsilon=e)(x) for e in (1e-6, 0.1)]))
 
 
 @shows("layers.UnitNormalization", "axis")
