@@ -333,7 +333,7 @@ void FunctionalGraph::RunNode(Node& node) {
   const json& config = At(*member.serialized, "config");
   if (config.is_object()) {
     for (const auto& [key, argument] : config.items()) {
-      if (key == "name" || argument.is_null()) continue;
+      if (key == "name") continue;
       call.AddKeyword(key,
                       ReadArgument(b_, argument, [](const TensorReference&) { return Value(); }));
     }

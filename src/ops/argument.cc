@@ -128,6 +128,11 @@ bool Arguments::Has(int position, std::string_view name) const {
   return argument != nullptr && !argument->is_none();
 }
 
+bool Arguments::IsNone(int position, std::string_view name) const {
+  const Argument* argument = Find(position, name);
+  return argument != nullptr && argument->is_none();
+}
+
 const Argument& Arguments::Get(int position, std::string_view name) {
   static const Argument kNone;
   const Argument* argument = Find(position, name);

@@ -80,7 +80,8 @@ class Arguments {
   Builder& builder() const { return *b_; }
   const std::string& function() const { return function_; }
 
-  bool Has(int position, std::string_view name) const;  // given and not None; does not mark
+  bool Has(int position, std::string_view name) const;     // given and not None; does not mark
+  bool IsNone(int position, std::string_view name) const;  // given as None; does not mark
   // The argument, or None.
   const Argument& Get(int position, std::string_view name);
 

@@ -192,15 +192,6 @@ Argument AverageOp(Builder& b, Arguments& a) {
   return lrt::Div(b, Sum(b, lrt::Mul(b, x, weights), axis), Sum(b, weights, axis));
 }
 
-Argument MomentsOp(Builder& b, Arguments& a) {
-  const Value x = AsFloat(b, a.Tensor(0, "x"));
-  const Axes axes = a.Ints(1, "axes");
-  const bool keepdims = a.Bool(2, "keepdims", false);
-  if (a.Bool(3, "synchronized", false)) return b.Fail("moments-1", "a file runs on one device");
-  const Value mean = Mean(b, x, axes, keepdims);
-  return Argument::List({mean, Var(b, x, axes, keepdims)});
-}
-
 }  // namespace
 
 Value Reduce(Builder& b, BuiltinOperator code, Value x, const Axes& axis, bool keepdims) {
@@ -257,7 +248,6 @@ Value LogSumExp(Builder& b, Value x, const Axes& axis, bool keepdims) {
 std::span<const OpEntry> ReductionOps() {
   static constexpr OpEntry kOps[] = {
       {"math.logsumexp", ReduceOp<LogSumExp>},
-      {"nn.moments", MomentsOp},
       {"numpy.all", ReduceOp<AnyOrAll<BuiltinOperator::REDUCE_ALL>>},
       {"numpy.amax", ReduceOp<Max>},
       {"numpy.amin", ReduceOp<Min>},

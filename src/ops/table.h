@@ -27,6 +27,7 @@ std::span<const OpEntry> ArithmeticOps();
 std::span<const OpEntry> AttentionOps();
 std::span<const OpEntry> ComparisonOps();
 std::span<const OpEntry> ConvolutionOps();
+std::span<const OpEntry> CreationOps();
 std::span<const OpEntry> EinsumOps();
 std::span<const OpEntry> ElementwiseOps();
 std::span<const OpEntry> ImageOps();
@@ -35,8 +36,11 @@ std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();
 std::span<const OpEntry> PaddingOps();
 std::span<const OpEntry> PoolingOps();
+std::span<const OpEntry> RearrangeOps();
 std::span<const OpEntry> ReductionOps();
+std::span<const OpEntry> ScanOps();
 std::span<const OpEntry> ShapeOps();
+std::span<const OpEntry> SortOps();
 std::span<const OpEntry> TrigonometryOps();
 
 // The lowering of `name`, or null.
