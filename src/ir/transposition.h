@@ -29,8 +29,8 @@ class Transposition {
   void Copy(const Box& box, const std::byte* x, std::byte* to) const;
 
   // Divides y into boxes of about `elements` elements so that a box reads long pieces of x, close
-  // to each other, and consists of long runs of y (16 KB where that is possible). Boxes are numbered
-  // in the order of x.
+  // to each other, and consists of long runs of y (16 KB where that is possible). Boxes are
+  // numbered in the order of x.
   size_t NumTiles(int64_t elements) const;
   Box Tile(size_t index, int64_t elements) const;
   // Boxes that together are the elements [first, first + count) of y, in order.
