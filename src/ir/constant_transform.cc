@@ -83,9 +83,9 @@ class TransposedConstant final : public Constant {
     return {};
   }
 
-  // Gives back the pages that a tile read: each piece where pieces are whole pages, else all from
-  // the first piece to the last where that is not much more; a neighbouring tile may have to map
-  // some again.
+  // Gives back the pages that a tile read: each piece where pieces are many pages. Smaller ones
+  // share their pages with the tiles beside this one; the last of those gives back all that lies
+  // between its first piece and its last.
   void ReleaseSource(const Transposition::Box& box) const {
     constexpr int64_t kWholePages = 32 << 10;  // bytes
     const auto size = static_cast<int64_t>(element_size());
@@ -101,7 +101,7 @@ class TransposedConstant final : public Constant {
       if (begin < 0) begin = first;
       end = first + count;
     });
-    if (!pieces && end - begin <= 8 * copy_.NumElements(box)) release(begin, end - begin);
+    if (!pieces && copy_.IsLastOfItsSpan(box)) release(begin, end - begin);
   }
 
   ConstantPtr source_;

@@ -304,4 +304,13 @@ void Transposition::ForEachSourceRun(const Box& box,
   }
 }
 
+bool Transposition::IsLastOfItsSpan(const Box& box) const {
+  // Tiles of one span differ along x's innermost axis that they cover in part.
+  for (size_t i = source_order_.size(); i-- > 0;) {
+    const size_t axis = source_order_[i];
+    if (box.extent[axis] < sizes_[axis]) return box.begin[axis] + box.extent[axis] == sizes_[axis];
+  }
+  return true;
+}
+
 }  // namespace keras_litert::ir

@@ -41,6 +41,8 @@ class Transposition {
   // As ForEachRun, of x: calls f(first element, count) for each contiguous piece that the box
   // reads.
   void ForEachSourceRun(const Box& box, const std::function<void(int64_t, int64_t)>& f) const;
+  // True if no later tile reads between the pieces of x that `box`, a tile, reads.
+  bool IsLastOfItsSpan(const Box& box) const;
 
  private:
   std::vector<int64_t> TileExtents(int64_t elements) const;
