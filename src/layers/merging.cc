@@ -59,17 +59,20 @@ bool MatchRanks(Builder& b, std::vector<Value>& xs) {
   return changed;
 }
 
-// A merged tensor is masked where all inputs have masks, by their disjunction.
-Value Merged(Layer& layer, Value result, const Inputs& in) {
-  Value mask;
-  if (in.all_masked) {
-    mask = in.masks[0];
-    for (size_t i = 1; i < in.masks.size(); ++i) {
-      if (in.masks[i] == mask) continue;
-      mask = lrt::Compare(layer.b(), ir::BuiltinOperator::LOGICAL_OR, mask, in.masks[i]);
-    }
+// A merged tensor is masked where all inputs have masks, by their disjunction; failed Value for no
+// mask.
+Value MergedMask(Builder& b, const Inputs& in) {
+  if (!in.all_masked) return Value();
+  Value mask = in.masks[0];
+  for (size_t i = 1; i < in.masks.size(); ++i) {
+    if (in.masks[i] == mask) continue;
+    mask = lrt::Compare(b, ir::BuiltinOperator::LOGICAL_OR, mask, in.masks[i]);
   }
-  layer.SetMask(result, mask);
+  return mask;
+}
+
+Value Merged(Layer& layer, Value result, const Inputs& in) {
+  layer.SetMask(result, MergedMask(layer.b(), in));
   return result;
 }
 
@@ -105,19 +108,25 @@ Value Widened(Builder& b, Value mask) {
 }
 
 // Masked elements count as 1, as long as all inputs are of one rank (Keras loses their masks
-// otherwise).
+// otherwise). Where every input is masked, the product is 0.
 Argument Multiply(Layer& layer, Arguments& call) {
   const Inputs in = Read(layer, call, 1, kMany);
   if (in.xs.empty()) return Value();
   Builder& b = layer.b();
   std::vector<Value> xs = in.xs;
-  if (!MatchRanks(b, xs)) {
+  const bool masked = !MatchRanks(b, xs);
+  if (masked) {
     for (size_t i = 0; i < xs.size(); ++i) {
       if (!in.masks[i].ok()) continue;
       xs[i] = lrt::Select(b, Widened(b, in.masks[i]), xs[i], b.Scalar(1, xs[i].dtype()));
     }
   }
-  return Merged(layer, Fold<ops::Multiply>(b, xs), in);
+  Value product = Fold<ops::Multiply>(b, xs);
+  if (masked && in.all_masked) {
+    const Value zero = b.Scalar(0, product.dtype());
+    product = lrt::Select(b, Widened(b, MergedMask(b, in)), product, zero);
+  }
+  return Merged(layer, product, in);
 }
 
 // Of two elements of which one is masked the other counts; where both are, the later.

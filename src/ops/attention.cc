@@ -157,17 +157,19 @@ AttentionResult DotProductAttention(Builder& b, Value query, Value key, Value va
     }
   }
   if (bias.ok()) scores = lrt::Add(b, scores, lrt::Cast(b, bias, dtype));
+  // The softmax runs in float32 at least.
+  const DType wide = ResultType({Promotable(dtype), Promotable(DType::kFloat32)});
+  scores = lrt::Cast(b, scores, wide);
   if (mask.ok()) {
     // So low that it swallows every score: where all keys are masked, all get the same weight.
-    const double low = dtype == DType::kFloat16
-                           ? -65504 * 0.7
-                           : -0.7 * static_cast<double>(std::numeric_limits<float>::max());
-    scores = lrt::Add(b, scores, MaskBias(b, mask, dtype, low));
+    const double low = -0.7 * static_cast<double>(std::numeric_limits<float>::max());
+    scores = lrt::Add(b, scores, MaskBias(b, mask, wide, low));
   }
   scores = lrt::Softmax(b, scores);
   if (mask.ok() && options.zero_if_all_masked) {
-    scores = lrt::Mul(b, scores, lrt::Cast(b, mask, dtype));
+    scores = lrt::Mul(b, scores, lrt::Cast(b, mask, wide));
   }
+  scores = lrt::Cast(b, scores, dtype);
   Value weights = scores;
   if (grouped) weights = lrt::Reshape(b, scores, Shape{batch, key_heads, rows, keys});
   Value output = lrt::BatchMatMul(b, weights, heads_first(value));

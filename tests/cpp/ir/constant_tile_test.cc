@@ -64,7 +64,7 @@ std::vector<T> Iota(int64_t n) {
 template <typename T>
 std::vector<std::byte> Bytes(const std::vector<T>& values) {
   std::vector<std::byte> bytes(values.size() * sizeof(T));
-  std::memcpy(bytes.data(), values.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
   return bytes;
 }
 

@@ -257,6 +257,14 @@ def test_activation_serialized():
     check(keras.Model(x, outputs))
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16", "mixed_bfloat16"])
+def test_low_precision(policy):
+    x = keras.Input((6,))
+    names = ["softplus", "mish", "gelu", "softmax", "hard_silu", "selu", "log_sigmoid"]
+    model = keras.Model(x, [layers.Activation(name, dtype=policy)(x) for name in names])
+    check(model, tolerance=4e-2 if "bfloat" in policy else 4e-3)
+
+
 def test_integers():
     x = keras.Input((6,), dtype="int32")
     check(keras.Model(x, [ops.relu(x), ops.relu6(x)]), low=-9, high=9)

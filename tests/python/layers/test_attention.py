@@ -287,3 +287,18 @@ def test_dot_product_attention(key_heads):
         ops.dot_product_attention(q, k, v, bias=bias, mask=mask, is_causal=True),
     ]
     check(keras.Model([q, k, v, mask, bias], outputs))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_low_precision(policy):
+    """Masks survive the casts of the inputs."""
+    q = keras.Input((5,), name="q", dtype="int32")
+    x = layers.Embedding(3, 6, mask_zero=True)(q)
+    outputs = [
+        layers.MultiHeadAttention(2, 3, dtype=policy)(x, x, use_causal_mask=True),
+        layers.GroupQueryAttention(3, 4, 2, dtype=policy)(query=x, value=x),
+        layers.Attention(dtype=policy)([x, x]),
+        layers.AdditiveAttention(dtype=policy)([x, x]),
+    ]
+    tolerance = 5e-2 if "bfloat" in policy else 5e-3
+    check(keras.Model(q, outputs), [ids(1, 5), ids(3, 5)], tolerance=tolerance)

@@ -205,3 +205,15 @@ def test_reversible_embedding(tie_weights, soft_cap, reverse_dtype):
 def test_lambda():
     x = keras.Input((3,))
     check_refused(keras.Model(x, layers.Lambda(lambda t: t + 1)(x)), code="lambda-1")
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16", "mixed_bfloat16"])
+def test_low_precision(policy):
+    x = keras.Input((4,), dtype="int32")
+    y = layers.Embedding(8, 5, dtype=policy)(x)
+    outputs = [
+        layers.Dense(6, activation="gelu", dtype=policy)(y),
+        layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de", dtype=policy)(y),
+        layers.Masking(dtype=policy)(y),
+    ]
+    check(keras.Model(x, [y, *outputs]), tolerance=4e-2 if "bfloat" in policy else 4e-3)

@@ -37,3 +37,18 @@ def test_masking_ranks():
 def test_masking_tensor():
     x = keras.Input((None, 2))
     check(keras.Model(x, layers.Masking(np.array([-1.0, -1.0], "float32"))(x)), [STEPS])
+
+
+@shows("layers.Dense")
+@shows("layers.EinsumDense")
+@shows("layers.LayerNormalization")
+@shows("layers.PReLU")
+def test_mask_passes():
+    """What Embedding masks reaches the layer that uses it; EinsumDense drops it."""
+    x = keras.Input((None,), dtype="int32")
+    y = layers.Embedding(4, 5, mask_zero=True)(x)
+    passed = layers.PReLU(shared_axes=[1])(layers.LayerNormalization()(layers.Dense(5)(y)))
+    dropped = layers.EinsumDense("abc,cd->abd", (None, 5))(passed)
+    outputs = [layers.Attention()([v, v]) for v in (passed, dropped)]
+    ids = np.array([[1, 0, 2, 3], [0, 0, 1, 0], [3, 3, 3, 0]], "int32")
+    check(keras.Model(x, outputs), [ids, ids[1:2, :3]])

@@ -104,7 +104,6 @@ def masked_model(merge, mask_zero=(True, True)):
     return keras.Model(tokens, [merged, layers.GlobalAveragePooling1D()(merged)])
 
 
-@pytest.mark.xfail(reason="the mask behind Multiply of two masked inputs differs", strict=False)
 @pytest.mark.parametrize("name", MERGES)
 @pytest.mark.parametrize("mask_zero", [(True, True), (True, False), (False, True)], ids=str)
 def test_merged_masks(name, mask_zero):

@@ -159,3 +159,16 @@ def test_operations():
         for n in (1, 3)
     ]
     check(keras.Model([x, v, w], outputs), sets)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16", "mixed_bfloat16"])
+def test_low_precision(policy):
+    x = keras.Input((3, 4, 6))
+    outputs = [
+        layers.BatchNormalization(dtype=policy)(x),
+        layers.LayerNormalization(dtype=policy)(x),
+        layers.GroupNormalization(2, dtype=policy)(x),
+        layers.RMSNormalization(dtype=policy)(x),
+        layers.UnitNormalization(dtype=policy)(x),
+    ]
+    check(keras.Model(x, outputs), tolerance=4e-2 if "bfloat" in policy else 4e-3)
