@@ -80,21 +80,20 @@ Result<ZipDirectory> ZipDirectory::Read(std::span<const std::byte> file, std::st
   uint64_t size = Get32(file, end + 12);
   uint64_t offset = Get32(file, end + 16);
   uint64_t directory_end = end;
-  // 2. The zip64 end record, where a field is too small.
-  if (count == kMax16 || size == kMax32 || offset == kMax32) {
-    if (end >= kLocator64Size && Get32(file, end - kLocator64Size) == kLocator64Signature) {
-      // The record lies right before the locator unless it has extensible data, which nobody
-      // writes; the locator's own offset does not count a prefix.
-      const uint64_t locator = end - kLocator64Size;
-      if (locator < kEnd64Size || Get32(file, locator - kEnd64Size) != kEnd64Signature) {
-        return broken("its zip64 end record is missing");
-      }
-      const uint64_t end64 = locator - kEnd64Size;
-      count = Get64(file, end64 + 32);
-      size = Get64(file, end64 + 40);
-      offset = Get64(file, end64 + 48);
-      directory_end = end64;
+  // 2. The zip64 end record, where there is one: from 2 GB on Python's zipfile writes it although
+  // the end record's own fields are wide enough up to 4 GB.
+  if (end >= kLocator64Size && Get32(file, end - kLocator64Size) == kLocator64Signature) {
+    // The record lies right before the locator unless it has extensible data, which nobody
+    // writes; the locator's own offset does not count a prefix.
+    const uint64_t locator = end - kLocator64Size;
+    if (locator < kEnd64Size || Get32(file, locator - kEnd64Size) != kEnd64Signature) {
+      return broken("its zip64 end record is missing");
     }
+    const uint64_t end64 = locator - kEnd64Size;
+    count = Get64(file, end64 + 32);
+    size = Get64(file, end64 + 40);
+    offset = Get64(file, end64 + 48);
+    directory_end = end64;
   }
   // 3. The directory ends where the end record starts; what its offset lacks is the prefix's size.
   if (size > directory_end || offset > directory_end - size) {

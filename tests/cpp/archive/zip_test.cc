@@ -99,6 +99,10 @@ TEST(ZipTest, Zip64RecordsAreRead) {
                           Number(0xffffffff, 4) + Number(0xffffffff, 4) + Number(0, 2);
   EXPECT_EQ(*ReadEntry(local + central + end64 + locator + end, "a"), "hello");
   EXPECT_EQ(*ReadEntry("prefix" + local + central + end64 + locator + end, "a"), "hello");
+  // Python's zipfile writes files of 2 to 4 GB so: the end record holds the true numbers too.
+  const std::string narrow = "PK\5\6" + Number(0, 4) + Number(1, 2) + Number(1, 2) +
+                             Number(central.size(), 4) + Number(directory, 4) + Number(0, 2);
+  EXPECT_EQ(*ReadEntry(local + central + end64 + locator + narrow, "a"), "hello");
   EXPECT_THAT(ErrorOf(local + central + locator + end, "a"),
               HasSubstr("archive-2: the zip file is broken or truncated: its zip64 end record is "
                         "missing"));
