@@ -25,11 +25,13 @@ function(keras_litert_compile_options target)
                                            -Wno-error=free-nonheap-object -Wno-error=dangling-pointer>)
 endfunction()
 
-if(KERAS_LITERT_SANITIZE OR KERAS_LITERT_FUZZ)
-  set(sanitizers address,undefined)
-  if(KERAS_LITERT_FUZZ)
-    add_compile_options(-fsanitize=fuzzer-no-link)
+# One build serves the tests under the sanitizers and the fuzz targets, so it carries the coverage
+# counters that libFuzzer reads.
+if(KERAS_LITERT_SANITIZE)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "KERAS_LITERT_SANITIZE needs clang: libFuzzer is part of it")
   endif()
-  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=${sanitizers})
+  add_compile_options(-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
 endif()

@@ -24,7 +24,6 @@ constexpr size_t kEnd64Size = 56;
 constexpr size_t kLocator64Size = 20;
 constexpr size_t kMaxComment = 65535;
 constexpr uint32_t kMax32 = 0xffffffff;
-constexpr uint16_t kMax16 = 0xffff;
 constexpr uint16_t kZip64Extra = 1;
 
 constexpr char kSaveAgain[] = "Save the model again with `model.save(\"model.keras\")`.";
