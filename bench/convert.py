@@ -42,11 +42,7 @@ def child_build(name, path):
     sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
     import applications
 
-    model = applications.make_plausible(applications.build(name))
-    logits = applications.build(name, logits=True)
-    logits.set_weights(model.get_weights())
-    applications.finalize_statistics(logits)
-    applications.scale_classifier(model, logits)
+    model = applications.conditioned(name)
     unfinished = pathlib.Path(path).with_suffix(".part.keras")
     model.save(unfinished)
     unfinished.rename(path)

@@ -3,12 +3,14 @@
 Used by test_applications.py (a few models) and scripts/applications (all of them).
 """
 
+import contextlib
 import dataclasses
 import inspect
+import unittest.mock
 
 import keras
 import numpy as np
-from oracle import DEEP, check, finalize_statistics, keras_outputs, randomize
+from oracle import DEEP, check, finalize_statistics, randomize
 
 # Input size (height, width) of the check without the top: odd, unequal, as small as the model's
 # strides allow. The smallest inputs that Keras lets through are 75 (Inception), 71 (Xception), 32.
@@ -20,6 +22,7 @@ ODD_SIZES = {
     "NASNetLarge": (75, 67),
 }
 ODD_SIZE = (67, 75)
+BATCH = 3
 
 
 def constructors():
@@ -31,13 +34,29 @@ def constructors():
     }
 
 
-def build(name, odd=False, logits=False):
-    """The model with Keras's initial weights; without its top at an odd size, or with logits."""
+@contextlib.contextmanager
+def zero_weights():
+    """Layers made here start from zeros: drawing and compiling initial values takes most of the
+    time that building a deep network takes, and they are overwritten."""
+
+    def zeros(self, shape, dtype=None, **_):
+        return np.zeros(shape, keras.backend.standardize_dtype(dtype))
+
+    with contextlib.ExitStack() as stack:
+        for value in vars(keras.initializers).values():
+            if inspect.isclass(value) and "__call__" in vars(value):
+                stack.enter_context(unittest.mock.patch.object(value, "__call__", zeros))
+        yield
+
+
+def build(name, odd=False):
+    """The model, its weights zero; without its top at an odd size."""
     make = constructors()[name]
-    if odd:
-        size = ODD_SIZES.get(name, ODD_SIZE)
-        return make(weights=None, include_top=False, input_shape=(*size, 3))
-    return make(weights=None, classifier_activation=None if logits else "softmax")
+    with zero_weights():
+        if odd:
+            size = ODD_SIZES.get(name, ODD_SIZE)
+            return make(weights=None, include_top=False, input_shape=(*size, 3))
+        return make(weights=None)
 
 
 def images(model, batch, seed=0):
@@ -56,38 +75,74 @@ def images(model, batch, seed=0):
     return np.clip(top * (1 - dr) + bottom * dr + noise, 0, 255).astype("float32")
 
 
-def make_plausible(model, seed=0):
+class Reference:
+    """Keras's own computation of a model: traced and compiled once for each shape, where JAX can.
+
+    Weights are arguments of the compiled function, so it serves whatever they are later.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.functions = {}
+
+    def __call__(self, x, training=False):
+        """(outputs, values of the non-trainable variables afterwards); assigns nothing."""
+        if training not in self.functions:
+
+            def call(trainable, fixed, x):
+                return self.model.stateless_call(trainable, fixed, x, training=training)
+
+            if keras.backend.backend() == "jax":
+                import jax
+
+                call = jax.jit(call)
+            self.functions[training] = call
+        trainable = [v.value for v in self.model.trainable_variables]
+        fixed = [v.value for v in self.model.non_trainable_variables]
+        return self.functions[training](trainable, fixed, keras.ops.convert_to_tensor(x))
+
+    def output(self, x):
+        return np.asarray(self(x)[0])
+
+
+def make_plausible(model, reference=None, seed=0):
     """Random weights with which the model behaves as a trained one does.
 
     Purely random statistics make a deep network's activations explode or vanish, and then a
     comparison shows nothing. So: random weights; then batch normalization's moving statistics
     become those of its real input, from one pass over images, and are moved off them by up to
-    20 %; then the classifier's weights are scaled to logits of standard deviation 2, so that no
-    softmax saturates.
+    20 %.
     """
     randomize(model, seed)
     rng = np.random.default_rng(seed)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization) and hasattr(layer, "adapt_mean"):
-            layer.adapt_mean.assign(np.full(layer.adapt_mean.shape, 120.0))
-            layer.adapt_variance.assign(np.full(layer.adapt_variance.shape, 4000.0))
+            # EfficientNet's, behind its Rescaling to [0, 1]: what images() has there.
+            layer.adapt_mean.assign(np.full(layer.adapt_mean.shape, 0.47))
+            layer.adapt_variance.assign(np.full(layer.adapt_variance.shape, 0.06))
         for variable in layer.variables:
             if variable.name == "kernel" and len(variable.shape) >= 2:
                 # He's scale, for the half that a rectifier drops; randomize keeps the variance.
                 variable.assign(np.asarray(variable) * np.sqrt(2.0).astype("float32"))
     finalize_statistics(model)
-    norms = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    momenta = [layer.momentum for layer in norms]
+    layers = list(model._flatten_layers())
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    drops = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    if not norms:
+        return model
+    momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in drops]
     for layer in norms:
-        layer.momentum = 0.0  # One pass in training mode then sets the moving statistics.
-    if norms:
-        # Small maps give few values for each channel's statistics: more images then.
-        small = (model.input_shape[1] or 224) < 128
-        model(images(model, 8 if small else 2, seed=99), training=True)
+        layer.momentum = 0.0  # One pass in training mode then gives the statistics themselves.
+    for layer in drops:
+        layer.rate = 0.0
+    # Small maps give few values for each channel's statistics: more images then.
+    small = (model.input_shape[1] or 224) < 128
+    x = images(model, 8 if small else 3, seed=99)
+    _, values = (reference or Reference(model))(x, training=True)
+    for variable, value in zip(model.non_trainable_variables, values, strict=True):
+        variable.assign(value)
+    for layer, rate in zip(drops, rates, strict=True):
+        layer.rate = rate
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
         mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
@@ -98,11 +153,26 @@ def make_plausible(model, seed=0):
     return model
 
 
-def scale_classifier(model, logits_model):
-    """Scales the last kernel of `logits_model` (same weights) to logits of standard deviation 2."""
-    logits = keras_outputs(logits_model, images(logits_model, 1, seed=98))[0]
+def make_logits(model):
+    """Takes the softmax off the end of a model in place; returns the function it was."""
+    last = model.layers[-1]
+    activation, last.activation = last.activation, keras.activations.linear
+    return activation
+
+
+def scale_classifier(model, logits):
+    """Scales the model's last kernel: from these logits to those of standard deviation 2."""
     kernel = next(v for v in reversed(model.trainable_variables) if len(v.shape) >= 2)
     kernel.assign(np.asarray(kernel) * np.float32(2.0 / max(np.std(logits), 1e-20)))
+
+
+def conditioned(name):
+    """The model, its weights plausible, its logits of standard deviation 2: nothing saturates."""
+    model = make_plausible(build(name))
+    activation = make_logits(model)
+    scale_classifier(model, Reference(model).output(images(model, BATCH)))
+    model.layers[-1].activation = activation
+    return model
 
 
 @dataclasses.dataclass
@@ -120,29 +190,36 @@ class Row:
 
 
 def run(name, delegates=(True,), parts=("probabilities", "logits", "odd")):
-    """Checks one constructor; raises AssertionError where the file and Keras differ."""
+    """Checks one constructor; raises AssertionError where the file and Keras differ.
+
+    Keras computes once for each part, on three images: each image's output depends on it alone, so
+    the first one's is what batch 1 must give. Probabilities are the softmax of the same logits.
+    """
     errors, row = {}, None
-    weights = None
+    logits = None
     for part in parts:
-        keras.utils.clear_session()
-        model = build(name, odd=part == "odd", logits=part == "logits")
-        if part == "odd" or weights is None:
+        if part == "odd" or logits is None:
+            keras.utils.clear_session()
+            model = build(name, odd=part == "odd")
+            reference = Reference(model)
             make_plausible(model)
-            if part != "odd":
-                logits = model
-                if part == "probabilities":
-                    logits = build(name, logits=True)
-                    logits.set_weights(model.get_weights())
-                    finalize_statistics(logits)
-                scale_classifier(model, logits)
-                del logits
-                weights = model.get_weights()
+            x = images(model, BATCH)
+        if part == "odd":
+            expected = reference.output(x)
         else:
-            model.set_weights(weights)
-            finalize_statistics(model)
+            if logits is None:
+                softmax = make_logits(model)
+                scale_classifier(model, reference.output(x))
+                logits = reference.output(x)
+            expected = logits
+            model.layers[-1].activation = keras.activations.linear
+            if part == "probabilities":
+                model.layers[-1].activation = softmax
+                expected = np.asarray(softmax(keras.ops.convert_to_tensor(logits)))
         result = check(
             model,
-            [images(model, 1), images(model, 3)],
+            [x[:1], x],
+            expected=[[expected[:1]], [expected]],
             tolerance=DEEP,
             randomized=False,
             delegates=delegates,

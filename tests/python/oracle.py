@@ -464,6 +464,7 @@ def check(
     model,
     inputs=None,
     *,
+    expected=None,
     tolerance=1e-5,
     size=((5, 6, 7), (8, 4, 9)),
     low=None,
@@ -483,6 +484,7 @@ def check(
     inputs      a list of input sets, each in the model's own input structure (array, list or dict
                 of arrays). None: random ones for batch 1 and 3 (unknown other dimensions taken from
                 `size`, one entry for each set; values from `low` to `high`, see random_array).
+    expected    Keras's outputs for each input set (flattened, in order), where the caller has them.
     stateful    compare call after call, from a fresh state for each input set, instead of two equal
                 calls.
     arguments   more arguments for the tool; with --static-batch or --shape the inputs must have
@@ -509,13 +511,15 @@ def check(
     _check_signature(file, model, dtypes, fixed=bool(arguments))
 
     invocations = 2
-    expected = []
-    for one in inputs:
-        if stateful:
+    if expected is not None:
+        wanted = [[outputs] * invocations for outputs in expected]
+    elif stateful:
+        wanted = []
+        for one in inputs:
             _reset_recurrent_state(model)
-            expected.append([keras_outputs(model, one) for _ in range(invocations)])
-        else:
-            expected.append([keras_outputs(model, one)] * invocations)
+            wanted.append([keras_outputs(model, one) for _ in range(invocations)])
+    else:
+        wanted = [[keras_outputs(model, one)] * invocations for one in inputs]
 
     worst = 0.0
     for delegate in delegates:
@@ -536,7 +540,7 @@ def check(
                 )
                 actual = runtime.invoke()
                 for info, got, want in zip(
-                    file.outputs, actual, expected[index][invocation], strict=True
+                    file.outputs, actual, wanted[index][invocation], strict=True
                 ):
                     label = f"{info.name} ({where})"
                     error = relative_error(got, want, label)

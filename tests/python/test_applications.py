@@ -9,7 +9,7 @@ SUBSET = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "ResNet50")
 OPERATORS = {"MobileNetV2": 65, "EfficientNetB0": 303, "ResNet50": 75}
 
 
-@pytest.mark.xfail(reason="EfficientNetB0 is 4.6e-4 off, 1e-4 is allowed", strict=False)
+@pytest.mark.jax  # Compiled as a whole: operator by operator the reference takes minutes.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SUBSET)
 def test_application(name):
