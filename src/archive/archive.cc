@@ -2,7 +2,7 @@
 //
 //   archive-1   the file is neither a zip nor an HDF5 file, or cannot be read
 //   archive-2   the zip directory is broken or truncated
-//   archive-3   two zip entries with one name
+//   archive-3   two zip entries with one name, or in one place
 //   archive-4   a zip entry is damaged, encrypted, of an unknown method, or lies about its size
 //   archive-5   an entry that a model needs is missing
 //   archive-6   the weights are no HDF5 file

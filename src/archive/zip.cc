@@ -8,6 +8,8 @@
 namespace keras_litert::archive {
 namespace {
 
+// Why not minizip or libzip: docs/architecture.md, "Readers of our own".
+//
 // Layouts (PKWARE's APPNOTE 6.3, sections 4.3 and 4.4). All numbers are little-endian.
 //
 //   [prefix] {local header, name, extra, data}… {central header, name, extra, comment}…
@@ -161,6 +163,24 @@ Status ZipDirectory::ReadEntries(uint64_t offset, uint64_t size, uint64_t count,
     if (path.empty() || path.back() == '/') continue;  // a folder
     if (!entries_.emplace(path, entry).second) {
       return Fail(name_, "archive-3", "the zip file has two entries `" + path + "`", kSaveAgain);
+    }
+  }
+  return CheckOverlap();
+}
+
+// Few bytes must not be the content of many entries.
+Status ZipDirectory::CheckOverlap() const {
+  std::vector<std::pair<uint64_t, const std::string*>> by_offset;
+  by_offset.reserve(entries_.size());
+  for (const auto& [path, entry] : entries_) by_offset.emplace_back(entry.header_offset, &path);
+  std::sort(by_offset.begin(), by_offset.end());
+  for (size_t i = 0; i + 1 < by_offset.size(); ++i) {
+    const auto& [offset, path] = by_offset[i];
+    const auto& [next, next_path] = by_offset[i + 1];
+    if (!Inside(kLocalSize, entries_.find(*path)->second.stored_size, next - offset)) {
+      return Fail(name_, "archive-3",
+                  "the zip file's entries `" + *path + "` and `" + *next_path + "` overlap",
+                  kSaveAgain);
     }
   }
   return {};

@@ -51,6 +51,7 @@ class ZipDirectory {
   ZipDirectory(std::span<const std::byte> file, std::string name)
       : file_(file), name_(std::move(name)) {}
   Status ReadEntries(uint64_t offset, uint64_t size, uint64_t count, uint64_t prefix);
+  Status CheckOverlap() const;
 
   std::span<const std::byte> file_;
   std::string name_;

@@ -132,6 +132,17 @@ TEST(ZipTest, SizesThatLieAreErrors) {
   EXPECT_FALSE(ReadEntry(deflated, "a", /*limit=*/4999).has_value());
 }
 
+// Entries in one place, or one within another: a few bytes would be the content of many.
+TEST(ZipTest, OverlappingEntriesAreErrors) {
+  const std::string file = Zip({{"a", Zip({{"b", "hello"}})}, {"b", "hello"}});
+  EXPECT_EQ(*ReadEntry(file, "b"), "hello");
+  const size_t within = file.find("PK\3\4", 1);  // the header of `b` in the zip that `a` holds
+  const size_t entry_b = file.rfind("PK\1\2");
+  EXPECT_EQ(ErrorOf(With(file, entry_b + 42, within, 4), "b"),
+            "m.keras: archive-3: the zip file's entries `a` and `b` overlap\n"
+            "  help: Save the model again with `model.save(\"model.keras\")`.");
+}
+
 TEST(ZipTest, DamageIsFoundByTheChecksum) {
   std::string file = Zip({{"a", "hello"}});
   file[file.find("hello")] = 'j';
