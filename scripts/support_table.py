@@ -4,8 +4,8 @@
     .venv/bin/python scripts/support_table.py            write the page
     .venv/bin/python scripts/support_table.py --check    exit 1 if the page is stale
 
-The checklist is Keras itself: every public class of keras.layers and function of
-keras.activations. The answers are the marks `shows` and `refused` of the tests
+The checklist is Keras itself: every public class of keras.layers, function of keras.activations and
+Operation of keras.ops. The answers are the marks `shows` and `refused` of the tests
 (tests/python/oracle.py), collected without running them; a test marked xfail or skip shows nothing.
 --results FILE takes the record of a run (`pytest --support-json FILE`) instead, in which a failed
 test shows nothing either.
@@ -41,6 +41,10 @@ NOT_INFERENCE = re.compile(
     r"|l1|l2|unroll|use_cudnn|flash_attention|unit_forget_bias|sparse|ragged|weights|autocast"
     r"|params|state|quantization_config|gptq_.*|max_tokens|input_tensor)$"
 )
+# Where Keras defines its operations, in the order of the page.
+OPERATION_MODULES = ("numpy", "nn", "core", "math", "linalg", "image")
+# Operations of training, and those that exist to run Python functions.
+NO_INFERENCE = re.compile(r"ops\.(nn\.(.*crossentropy|ctc_loss)|linalg\.jvp)$")
 # Layers that pass their input on at inference, whatever their arguments are.
 AUGMENTATION = re.compile(r"(Random(?!Crop).*|RandAugment|AugMix|MixUp|CutMix|Solarization)$")
 
@@ -63,7 +67,7 @@ def collect():
         return json.loads(record.read_text())
 
 
-def gather(records):
+def gather(records, full_name):
     """(name → {argument → None}, name → [tests], name → (reason, tests)), from passing records."""
     arguments = collections.defaultdict(dict)
     tests = collections.defaultdict(dict)
@@ -73,11 +77,12 @@ def gather(records):
             continue
         test = record["test"].split("[")[0]
         for name, *shown in record["shows"]:
+            name = full_name(name)
             tests[name][test] = None
             for argument in shown:
                 arguments[name][argument] = None
         for name, reason in record["refused"]:
-            refusals[name].setdefault(reason, {})[test] = None
+            refusals[full_name(name)].setdefault(reason, {})[test] = None
     return arguments, tests, refusals
 
 
@@ -101,6 +106,43 @@ def checklist(keras):
         if function.__name__ not in ("get", "serialize", "deserialize"):
             activations[function.__name__] = [name for name in names if name != function.__name__]
     return dict(sorted(layers.items())), dict(sorted(activations.items()))
+
+
+def operation_checklist(keras):
+    """{"ops.numpy.add": function}: one entry for each Operation that a public function makes.
+
+    Base classes, which no function makes, and functions that only call others are no entries.
+    """
+    from keras.src.ops.operation import Operation
+
+    found = {}
+    for module_name in OPERATION_MODULES:
+        module = importlib.import_module(f"keras.src.ops.{module_name}")
+        here = {
+            n: v for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__
+        }
+        classes = [n for n, v in here.items() if inspect.isclass(v) and issubclass(v, Operation)]
+        made = collections.defaultdict(list)
+        for name, function in here.items():
+            if inspect.isfunction(function) and not name.startswith("_"):
+                source = inspect.getsource(function)
+                for class_name in classes:
+                    if re.search(rf"\b{class_name}\(", source):
+                        made[class_name].append(name)
+        for class_name, names in made.items():
+            # Where several functions make one, it is that of its own name.
+            own = [n for n in names if n.replace("_", "") == class_name.lower()]
+            for name in own or names:
+                found[f"ops.{module_name}.{name}"] = here[name]
+    return dict(sorted(found.items()))
+
+
+def full_operation_name(keras, name):
+    """The name with its module: "ops.softmax" → "ops.nn.softmax"; others as they are."""
+    kind, _, rest = name.partition(".")
+    if kind != "ops" or "." in rest or not hasattr(keras.ops, rest):
+        return name
+    return f"ops.{getattr(keras.ops, rest).__module__.rpartition('.')[2]}.{rest}"
 
 
 def parameters(callable_):
@@ -147,11 +189,16 @@ def problems(keras, layers, activations, arguments, tests, refusals):
             found += [f"{name} has no argument {a!r} ({where})" for a in unknown]
         elif kind == "ops":
             module, _, function = rest.rpartition(".")
-            if not hasattr(
+            operation = getattr(
                 importlib.import_module(f"keras.src.ops.{module}" if module else "keras.ops"),
                 function,
-            ):
+                None,
+            )
+            if operation is None:
                 found.append(f"Keras has no operation {name} ({where})")
+            else:
+                unknown = [a for a in arguments[name] if a not in parameters(operation)]
+                found += [f"{name} has no argument {a!r} ({where})" for a in unknown]
         else:
             guess = difflib.get_close_matches(rest, known_layers | known_activations, 1)
             hint = f"; did you mean {guess[0]}?" if guess else ""
@@ -209,7 +256,8 @@ def row(prefix, name, aliases, all_arguments, arguments, tests, refusals):
 
 def render(keras, records):
     layers, activations = checklist(keras)
-    arguments, tests, refusals = gather(records)
+    operations = operation_checklist(keras)
+    arguments, tests, refusals = gather(records, lambda name: full_operation_name(keras, name))
     wrong = problems(keras, layers, activations, arguments, tests, refusals)
     if wrong:
         sys.exit("support_table: " + "\nsupport_table: ".join(wrong))
@@ -231,33 +279,59 @@ def render(keras, records):
         )
         for name, aliases in activations.items()
     ]
-    operations = sorted(name for name in tests if name.startswith("ops."))
-    operation_rows = [
-        f"| `{name}` | {code(arguments.get(name, {}))} | {test_links(tests[name])} |"
-        for name in operations
+    operation_rows = {module: [] for module in OPERATION_MODULES}
+    for name, function in operations.items():
+        _, module, short = name.split(".")
+        optional = [
+            n
+            for n, p in inspect.signature(function).parameters.items()
+            if p.default is not p.empty and not NOT_INFERENCE.match(n)
+        ]
+        line = row(f"ops.{module}", short, [], optional, arguments, tests, refusals)
+        if line[0] == "missing" and NO_INFERENCE.match(name):
+            line = ("training", f"| `{short}` | of training |  |  |  |  |")
+        operation_rows[module].append(line)
+    # Functions that Keras composes of others: creation, windows, shape.
+    others = sorted(
+        name for name in {*tests, *refusals} if name.startswith("ops.") and name not in operations
+    )
+    other_rows = [
+        row("ops", name.removeprefix("ops."), [], [], arguments, tests, refusals) for name in others
     ]
 
     def count(rows):
         states = collections.Counter(state for state, _ in rows)
         return ", ".join(f"{states[s]} {s}" for s in ("supported", "refused", "missing"))
 
+    all_operations = [line for rows in operation_rows.values() for line in rows]
     parts = [
         "# What is supported",
         "Made by `scripts/support_table.py` from the tests in `tests/python`; do not edit. The\n"
-        "checklist is every public class of `keras.layers` and function of `keras.activations` in\n"
-        f"Keras {keras.__version__}. *Supported*: a test exports it, runs the file in the LiteRT\n"
-        "runtime and compares with Keras's own output. *Refused*: a test shows that the compiler\n"
-        "says clearly why not. Arguments that change nothing at inference are left out.",
-        f"Layers: {count(layer_rows)}. Activations: {count(activation_rows)}.",
+        "checklist is every public class of `keras.layers`, function of `keras.activations` and\n"
+        f"operation of `keras.ops` in Keras {keras.__version__}. *Supported*: a test exports it, runs\n"
+        "the file in the LiteRT runtime and compares with Keras's own output. *Refused*: a test\n"
+        "shows that the compiler says clearly why not. Arguments that change nothing at inference\n"
+        "are left out.",
+        f"Layers: {count(layer_rows)}. Activations: {count(activation_rows)}. "
+        f"Operations: {count(all_operations)}.",
         "## Layers",
         header + "\n" + "\n".join(line for _, line in layer_rows),
         "## Activations",
         header + "\n" + "\n".join(line for _, line in activation_rows),
+        "## Operations",
+        "Where a model calls one itself: a node of a Functional model, or code that is traced. An\n"
+        "operation may be missing here and yet work inside of layers.",
     ]
-    if operation_rows:
+    for module, rows in operation_rows.items():
         parts += [
-            "## Keras operations in a graph",
-            "| | arguments varied | shown by |\n| --- | --- | --- |\n" + "\n".join(operation_rows),
+            f"### keras.ops: {module}",
+            f"{count(rows)}.",
+            header + "\n" + "\n".join(line for _, line in rows),
+        ]
+    if other_rows:
+        parts += [
+            "### Functions that Keras composes of operations",
+            header + "\n" + "\n".join(line for _, line in other_rows),
         ]
     return "\n\n".join(parts) + "\n"
 

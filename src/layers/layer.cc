@@ -210,17 +210,38 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
   return result;
 }
 
+bool SavedByKeras2(const LoweringContext& context) {
+  const std::string& version = context.archive.keras_version();
+  return version.starts_with("2.") || version.starts_with("1.");
+}
+
+namespace {
+
+// A function of keras.activations. What a file of Keras 2 calls hard_sigmoid is
+// min(max(0.2 x + 0.5, 0), 1), Keras 3's is min(max(x / 6 + 0.5, 0), 1): the weights were trained
+// with the former.
+Value ActivateByName(Layer& layer, Value x, const std::string& name) {
+  Builder& b = layer.b();
+  if (name != "hard_sigmoid" || !SavedByKeras2(layer.context())) return ops::Activate(b, x, name);
+  if (!x.ok()) return x;
+  const auto scalar = [&](double value) { return b.Scalar(value, x.dtype()); };
+  const Value line = lrt::Add(b, lrt::Mul(b, x, scalar(0.2)), scalar(0.5));
+  return lrt::Minimum(b, lrt::Maximum(b, line, scalar(0)), scalar(1));
+}
+
+}  // namespace
+
 Value ApplyActivation(Layer& layer, Value x, const json& activation) {
   if (activation.is_null()) return x;
   if (activation.is_string()) {
-    return ops::Activate(layer.b(), x, activation.get<std::string>());
+    return ActivateByName(layer, x, activation.get<std::string>());
   }
   if (activation.is_object() && activation.contains("class_name")) {
     // {"class_name": "function", "config": "gelu"} is a function; other classes are layers used as
     // activations.
     if (activation["class_name"] == "function" && activation.contains("config") &&
         activation["config"].is_string()) {
-      return ops::Activate(layer.b(), x, activation["config"].get<std::string>());
+      return ActivateByName(layer, x, activation["config"].get<std::string>());
     }
     Arguments call(layer.b(), "activation");
     call.AddPositional(x);

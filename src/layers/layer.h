@@ -36,6 +36,9 @@ struct LoweringContext {
   int depth = 0;  // of nested models and wrappers; bounded, configs are untrusted
 };
 
+// Whether the file was written by Keras 1 or 2: some names mean something else there.
+bool SavedByKeras2(const LoweringContext& context);
+
 class Layer {
  public:
   // `config` is the layer's inner config (the value of "config").

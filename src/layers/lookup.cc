@@ -230,9 +230,11 @@ Argument IntegerLookup(Layer& layer, Arguments& call) {
   if (lookup.mode != "tf_idf") {
     return EncodeCategories(layer, numbers, lookup.mode, depth, layer.compute_dtype());
   }
+  const std::string path = layer.scope().path + "/vars/idf_weights";
+  layer.context().weights.MarkRead(path);
   const ir::ConstantPtr weights =
       layer.context().archive.layout() == archive::WeightLayout::kObjectPath
-          ? layer.context().archive.Find(layer.scope().path + "/vars/idf_weights")
+          ? layer.context().archive.Find(path)
           : nullptr;
   if (!weights || weights->type().shape != Shape{depth}) {
     return layer.Fail("lookup-7", "the file holds no idf_weights for this vocabulary",

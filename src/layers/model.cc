@@ -59,6 +59,28 @@ const json& At(const json& j, const char* key) {
   return j.is_object() && entry != j.end() ? *entry : kNull;
 }
 
+// The operation that a member of a Functional config is: "numpy.add"; empty for a layer. Keras 3's
+// .h5 files name no modules: there an operation's config lacks what every layer's has.
+std::string OperationName(const json& serialized, std::string_view keras_version) {
+  static constexpr std::string_view kModules[] = {"numpy", "nn", "core", "math", "linalg", "image"};
+  const std::string class_name = StringAt(serialized, "class_name");
+  const std::string module = StringAt(serialized, "module");
+  const std::string function = ToSnakeCase(class_name);
+  if (module.starts_with("keras.src.ops.")) {
+    return module.substr(module.rfind('.') + 1) + "." + function;
+  }
+  const bool named = !module.empty() || !keras_version.starts_with("3.");
+  if (named || class_name == "InputLayer" || IsModelClass(class_name) ||
+      At(serialized, "config").contains("trainable")) {
+    return "";
+  }
+  for (std::string_view candidate : kModules) {
+    const std::string name = fmt::format("{}.{}", candidate, function);
+    if (ops::FindOp(name) != nullptr) return name;
+  }
+  return FindLayer(class_name) == nullptr ? "numpy." + function : "";
+}
+
 // The shape and dtype of an InputLayer's config.
 ModelInput ReadInput(Builder& b, const json& config) {
   ModelInput input;
@@ -131,7 +153,9 @@ class FunctionalGraph {
     std::string class_name;
     const json* serialized = nullptr;
     WeightScope scope;
-    bool is_layer = true;  // else an operation
+    bool is_layer = true;        // else an operation
+    std::string operation;       // "numpy.add"
+    bool counts_itself = false;  // references to its calls begin at 1
     std::vector<int> nodes;
   };
   struct Node {
@@ -145,6 +169,10 @@ class FunctionalGraph {
 
   void Read(const WeightScope& scope, bool top_level);
   void ReadCalls(int member);
+  void VisitReferences(const json& call,
+                       const std::function<void(const TensorReference&)>& visit) const;
+  json MarkTensors(const json& argument) const;
+  void FindModelsThatCountThemselves();
   int FindNode(const TensorReference& reference, bool is_output) const;
   Value Resolve(const TensorReference& reference, bool is_output = false) const;
   void RunNode(Node& node);
@@ -163,7 +191,7 @@ class FunctionalGraph {
   std::vector<Member> members_;
   std::map<std::string, int> member_by_name_;
   std::vector<Node> nodes_;
-  bool legacy_ = false;
+  bool legacy_ = false;  // calls as Keras 2 writes them
 };
 
 std::vector<std::pair<std::string, std::string>> FunctionalGraph::Leaves(const json& structure,
@@ -198,8 +226,8 @@ void FunctionalGraph::Read(const WeightScope& scope, bool top_level) {
     member.class_name = StringAt(serialized, "class_name");
     member.name = StringAt(serialized, "name");
     if (member.name.empty()) member.name = StringAt(At(serialized, "config"), "name");
-    member.is_layer = !StringAt(serialized, "module").starts_with("keras.src.ops.");
-    legacy_ |= serialized.is_object() && !serialized.contains("module");
+    member.operation = OperationName(serialized, context_.archive.keras_version());
+    member.is_layer = member.operation.empty();
     if (member.is_layer) {
       member.scope = scope.Child(names.Next(member.class_name), position++);
       if (top_level) member.scope.top_level = member.name;
@@ -211,6 +239,7 @@ void FunctionalGraph::Read(const WeightScope& scope, bool top_level) {
     members_.push_back(std::move(member));
   }
   for (size_t i = 0; i < members_.size(); ++i) ReadCalls(static_cast<int>(i));
+  if (legacy_) FindModelsThatCountThemselves();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i].call == nullptr) continue;
     std::set<int> uses;
@@ -225,15 +254,7 @@ void FunctionalGraph::Read(const WeightScope& scope, bool top_level) {
         uses.insert(node);
       }
     };
-    VisitTensors(*nodes_[i].call, use);
-    if (nodes_[i].call->is_array()) {  // legacy: [[layer, node, tensor, {kwargs}], …]
-      for (const json& input : *nodes_[i].call) {
-        if (input.is_array() && input.size() >= 3 && input[0].is_string() &&
-            input[1].is_number_integer() && input[2].is_number_integer()) {
-          use({input[0].get<std::string>(), input[1].get<int64_t>(), input[2].get<int64_t>()});
-        }
-      }
-    }
+    VisitReferences(*nodes_[i].call, use);
     nodes_[i].uses.assign(uses.begin(), uses.end());
     for (int used : uses) nodes_[static_cast<size_t>(used)].users.push_back(static_cast<int>(i));
   }
@@ -251,7 +272,64 @@ void FunctionalGraph::ReadCalls(int index) {
     b_.Fail("functional-4", fmt::format("the layer '{}' has no inbound_nodes", member.name));
     return;
   }
-  for (const json& call : inbound) add(&call);
+  for (const json& call : inbound) {
+    legacy_ |= call.is_array();
+    add(&call);
+  }
+}
+
+void FunctionalGraph::VisitReferences(
+    const json& call, const std::function<void(const TensorReference&)>& visit) const {
+  if (call.is_object()) return VisitTensors(call, visit);
+  // Keras 2: [[layer, node, tensor, {kwargs}], …]
+  for (const json& input : call) {
+    if (input.is_array() && input.size() >= 3 && input[0].is_string() &&
+        input[1].is_number_integer() && input[2].is_number_integer()) {
+      visit({input[0].get<std::string>(), input[1].get<int64_t>(), input[2].get<int64_t>()});
+    }
+    if (input.is_array() && input.size() > 3) VisitTensors(MarkTensors(input[3]), visit);
+  }
+}
+
+// Keras 2 writes a tensor in a call's keyword arguments as [layer, node, tensor], as it would a
+// list: it is one where the first is a layer's name. Gives such arguments in Keras 3's form.
+json FunctionalGraph::MarkTensors(const json& argument) const {
+  if (IsLeaf(argument) && argument[2].is_number_integer() &&
+      member_by_name_.contains(argument[0].get<std::string>())) {
+    return {{"class_name", "__keras_tensor__"}, {"config", {{"keras_history", argument}}}};
+  }
+  json marked = argument;
+  if (marked.is_structured()) {
+    for (json& item : marked) item = MarkTensors(item);
+  }
+  return marked;
+}
+
+// Keras 2 counts the call that a nested model makes of itself when it is built, and leaves it out
+// of the saved calls; only a Sequential that was built late has none. Every saved call is used by
+// something, so the highest number says which it is.
+void FunctionalGraph::FindModelsThatCountThemselves() {
+  std::map<std::string, int64_t> highest;
+  const auto visit = [&](const TensorReference& reference) {
+    int64_t& seen = highest[reference.layer];
+    seen = std::max(seen, reference.node);
+  };
+  for (const Node& node : nodes_) {
+    if (node.call != nullptr) VisitReferences(*node.call, visit);
+  }
+  const std::function<void(const json&)> visit_outputs = [&](const json& structure) {
+    if (IsLeaf(structure)) {
+      visit({structure[0].get<std::string>(), structure[1].get<int64_t>(), 0});
+    } else if (structure.is_structured()) {
+      for (const json& item : structure) visit_outputs(item);
+    }
+  };
+  visit_outputs(At(config_, "output_layers"));
+  for (Member& member : members_) {
+    const auto found = highest.find(member.name);
+    member.counts_itself = found != highest.end() && IsModelClass(member.class_name) &&
+                           found->second >= static_cast<int64_t>(member.nodes.size());
+  }
 }
 
 int FunctionalGraph::FindNode(const TensorReference& reference, bool is_output) const {
@@ -259,10 +337,8 @@ int FunctionalGraph::FindNode(const TensorReference& reference, bool is_output) 
   if (member == member_by_name_.end()) return -1;
   const Member& m = members_[static_cast<size_t>(member->second)];
   int64_t index = reference.node;
-  // Nested models have a call of their own in front, which the saved list of calls leaves out:
-  // Keras 2 counts it everywhere, Keras 3 where a Functional's outputs are named.
-  const bool counted =
-      legacy_ ? IsModelClass(m.class_name) : is_output && m.class_name == "Functional";
+  // Keras 3 counts a nested Functional's call of itself only where a model's outputs are named.
+  const bool counted = legacy_ ? m.counts_itself : is_output && m.class_name == "Functional";
   if (counted && index > 0) --index;
   if (index < 0 || index >= static_cast<int64_t>(m.nodes.size())) return -1;
   return m.nodes[static_cast<size_t>(index)];
@@ -300,9 +376,10 @@ Arguments FunctionalGraph::ReadCall(const Node& node, const std::string& functio
     }
     inputs.emplace_back(
         resolve({input[0].get<std::string>(), input[1].get<int64_t>(), input[2].get<int64_t>()}));
-    if (input.size() > 3 && input[3].is_object()) {
+    // Each input repeats the keyword arguments.
+    if (&input == &node.call->front() && input.size() > 3 && input[3].is_object()) {
       for (const auto& [key, argument] : input[3].items()) {
-        arguments.AddKeyword(key, ReadArgument(b_, argument, resolve));
+        arguments.AddKeyword(key, ReadArgument(b_, MarkTensors(argument), resolve));
       }
     }
   }
@@ -320,13 +397,11 @@ void FunctionalGraph::RunNode(Node& node) {
   }
   // An operation: its constructor's arguments stand in the config, the call's in the node.
   const Builder::Scope path(b_, member.name);
-  const std::string module = StringAt(*member.serialized, "module");
-  const std::string name =
-      module.substr(module.rfind('.') + 1) + "." + ToSnakeCase(member.class_name);
-  const ops::OpFunction op = ops::FindOp(name);
+  const ops::OpFunction op = ops::FindOp(member.operation);
   if (op == nullptr) {
     b_.Fail("operation-1",
-            fmt::format("the operation '{}' ({}) is not supported", name, member.class_name),
+            fmt::format("the operation '{}' ({}) is not supported", member.operation,
+                        member.class_name),
             "Express it by other functions of keras.ops.");
     return;
   }
@@ -447,6 +522,17 @@ ModelInput SequentialInput(Builder& b, const json& config) {
   return ReadInput(b, input);
 }
 
+// Before Keras 2.2.3 a nested Sequential's config had no name: its weights are those of the layer
+// at the same place. Empty where the numbers of layers differ.
+std::string StoredLayerName(const LoweringContext& context, const json& layers, int position) {
+  const auto inputs = std::count_if(layers.begin(), layers.end(), [](const json& layer) {
+    return StringAt(layer, "class_name") == "InputLayer";
+  });
+  const auto& stored = context.archive.Layers();
+  if (stored.size() + static_cast<size_t>(inputs) != layers.size()) return "";
+  return stored[static_cast<size_t>(position)].name;
+}
+
 Argument RunSequential(LoweringContext& context, const json& config, const WeightScope& scope,
                        bool top_level, Value x) {
   Builder& b = context.b;
@@ -461,7 +547,10 @@ Argument RunSequential(LoweringContext& context, const json& config, const Weigh
     const std::string class_name = StringAt(serialized, "class_name");
     if (class_name == "InputLayer") continue;
     WeightScope child = scope.Child(names.Next(class_name), position++);
-    if (top_level) child.top_level = StringAt(At(serialized, "config"), "name");
+    if (top_level) {
+      child.top_level = StringAt(At(serialized, "config"), "name");
+      if (child.top_level.empty()) child.top_level = StoredLayerName(context, layers, position - 1);
+    }
     Arguments call(b, class_name);
     call.AddPositional(value);
     value = CallLayer(context, serialized, child, call);
@@ -555,6 +644,7 @@ std::vector<ModelOutput> LowerModel(LoweringContext& context, const json& serial
            "Export subclassed models from Python: keras_litert.export(model, \"model.tflite\").");
     return {};
   }
+  if (b.errors().empty()) context.weights.ReportUnread(b);
   context.weights.Bind(b);
   std::vector<ModelOutput> outputs;
   const std::vector<Value> values = result.Flatten();

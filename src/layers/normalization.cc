@@ -129,6 +129,8 @@ Argument SpectralNormalization(Layer& layer, Arguments& call) {
   const Value x = call.Tensor(0, "inputs");
   layer.config().Ignore({"power_iterations"});
   layer.SkipWeight(0, "vector_u", /*trainable=*/false);
+  // The wrapped layer's kernel once more: Keras tracks it as the wrapper's attribute too.
+  layer.context().weights.MarkRead(layer.scope().path + "/vars/1");
   Arguments inner(layer.b(), "SpectralNormalization");
   inner.AddPositional(x);
   const Value y = layer.CallChild("layer", layer.config().Raw("layer"), inner).tensor();

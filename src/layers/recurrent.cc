@@ -128,7 +128,8 @@ Cell GruCell(CellContext c) {
   if (units == 0) return {};
   Config& config = c.config.config();
   config.Ignore(kTrainingOnly);
-  const bool reset_after = config.Bool("reset_after", true);
+  // The first versions of Keras 2 have no such argument: there r comes before the product.
+  const bool reset_after = config.Bool("reset_after", !SavedByKeras2(c.config.context()));
   const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, 3 * units});
   const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, 3 * units});
   const bool use_bias = config.Bool("use_bias", true);

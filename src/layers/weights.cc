@@ -12,6 +12,15 @@ using ir::TensorType;
 
 namespace {
 
+constexpr size_t kMaxListed = 20;         // paths in one error
+constexpr size_t kMaxListedLength = 200;  // of one path: it comes from the file
+
+// "layers/dropout/seed_generator/vars/0" (Keras 3), "dropout/seed_generator/seed_generator_state"
+bool IsRandomState(std::string_view path) {
+  return path.find("seed_generator") != std::string_view::npos ||
+         path.find("random_generator/") != std::string_view::npos;
+}
+
 // A constant whose source is known later.
 class DeferredConstant final : public ir::Constant {
  public:
@@ -94,6 +103,7 @@ ConstantPtr Weights::Get(ir::Builder& b, const WeightScope& scope, int index, st
 void Weights::Skip(ir::Builder& b, const WeightScope& scope, int index, std::string_view name,
                    bool trainable) {
   const std::string path = fmt::format("{}/vars/{}", scope.path, index);
+  skipped_.insert(path);
   if (archive_.layout() != archive::WeightLayout::kLayerOrder || memo_.contains(path)) return;
   AddRequest(b, scope, index, name, trainable);
   memo_[path] = nullptr;
@@ -144,6 +154,38 @@ void Weights::Bind(ir::Builder& b) {
       requests[i]->constant->Bind(ir::Casted(weight.value, want.dtype));
     }
   }
+}
+
+void Weights::ReportUnread(ir::Builder& b) const {
+  std::vector<std::string> unread;
+  const auto add = [&](const std::vector<archive::StoredWeight>& weights) {
+    for (const archive::StoredWeight& weight : weights) {
+      if (!IsRandomState(weight.path)) unread.push_back(weight.path);
+    }
+  };
+  if (archive_.layout() == archive::WeightLayout::kLayerOrder) {
+    // The weights of a layer that asks for some are counted by Bind().
+    for (const archive::StoredLayer& layer : archive_.Layers()) {
+      if (!requests_.contains(layer.name)) add(layer.weights);
+    }
+    add(archive_.TopLevelWeights());
+  } else {
+    std::vector<archive::StoredWeight> weights = archive_.Weights();
+    std::erase_if(weights, [&](const archive::StoredWeight& weight) {
+      return memo_.contains(weight.path) || skipped_.contains(weight.path);
+    });
+    add(weights);
+  }
+  if (unread.empty()) return;
+  std::string list;
+  for (size_t i = 0; i < unread.size() && i < kMaxListed; ++i) {
+    list += fmt::format("{}'{}'", i == 0 ? "" : ", ", unread[i].substr(0, kMaxListedLength));
+  }
+  if (unread.size() > kMaxListed) list += fmt::format(" and {} more", unread.size() - kMaxListed);
+  b.Fail("weights-5",
+         fmt::format("the file holds weights that no layer of its config reads: {}", list),
+         "The config and the weights do not belong together, or a layer has changed since: save "
+         "the model again with a current Keras.");
 }
 
 }  // namespace keras_litert::layers

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,16 @@ class Weights {
   void Skip(ir::Builder& b, const WeightScope& scope, int index, std::string_view name,
             bool trainable);
 
+  // Marks the stored weight at `path` as read by other means than Get(), or as a copy of another.
+  void MarkRead(std::string path) { skipped_.insert(std::move(path)); }
+
   // Binds what was requested of a kLayerOrder archive; reports numbers and shapes that disagree.
   void Bind(ir::Builder& b);
+
+  // Reports the weights of the archive that nobody asked for: a model that leaves some of its
+  // weights out is another model. To be called when the whole model has been lowered without an
+  // error. The states of random generators are no weights: nothing is random at inference.
+  void ReportUnread(ir::Builder& b) const;
 
  private:
   struct Request;
@@ -49,7 +58,8 @@ class Weights {
                       bool trainable);
 
   const archive::Archive& archive_;
-  std::map<std::string, ir::ConstantPtr> memo_;                            // by path
+  std::map<std::string, ir::ConstantPtr> memo_;  // by path
+  std::set<std::string> skipped_;                // paths that Get() need not be asked for
   std::map<std::string, std::vector<std::shared_ptr<Request>>> requests_;  // by top-level layer
 };
 

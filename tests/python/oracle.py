@@ -474,6 +474,7 @@ def check(
     stateful=False,
     arguments=(),
     extension=".keras",
+    write=None,
     dtypes=None,
     delegates=(True, False),
 ):
@@ -490,6 +491,7 @@ def check(
     arguments   more arguments for the tool; with --static-batch or --shape the inputs must have
                 that shape.
     extension   ".keras" or ".h5".
+    write       a function (model, folder) → path that writes the file instead of Keras.
     dtypes      what the file has instead of a Keras dtype at its inputs and outputs, where the docs
                 say so: {"float64": "float32"}.
     Returns a Result; a test may assert on its operators.
@@ -501,7 +503,7 @@ def check(
     assert isinstance(inputs, list) and inputs, "inputs: a list of input sets"
     with workplace() as folder:
         target = folder / "model.tflite"
-        source = save(model, folder, extension)
+        source = write(model, folder) if write else save(model, folder, extension)
         started = time.perf_counter()
         completed = convert(source, target, "--json", *arguments)
         seconds = time.perf_counter() - started

@@ -127,8 +127,12 @@ def test_scatter():
         {
             "scatter": lambda x, i: ops.scatter(i, x, (6, 4)),
             "scatter_constant": lambda x, i: ops.scatter(np.array([[1], [3], [1]]), x[0, :3], (5,)),
-            "update": lambda x, i: ops.scatter_update(x, np.array([[0, 1], [0, 3]]), np.array([9.0, 8.0], "float32")),
-            "update_rows": lambda x, i: ops.scatter_update(x, np.array([[0]]), x[0, ...][None, :] * 2),
+            "update": lambda x, i: ops.scatter_update(
+                x, np.array([[0, 1], [0, 3]]), np.array([9.0, 8.0], "float32")
+            ),
+            "update_rows": lambda x, i: ops.scatter_update(
+                x, np.array([[0]]), x[0, ...][None, :] * 2
+            ),
             "add": lambda x, i: ops.scatter_update(
                 x, np.array([[0, 1], [0, 1]]), np.array([9.0, 8.0], "float32"), reduction="add"
             ),
