@@ -1,4 +1,6 @@
 // The layers that keras.applications defines for itself.
+#include <fmt/core.h>
+
 #include "layers/table.h"
 #include "ops/elementwise.h"
 
@@ -19,10 +21,19 @@ Argument StochasticDepth(Layer& layer, Arguments& call) {
   return call.Get(0, "x");
 }
 
+// InceptionResNet's residual sum inputs[0] + inputs[1] * scale.
+Argument CustomScaleLayer(Layer& layer, Arguments& call) {
+  const std::vector<Value> xs = call.Tensors(0, "inputs");
+  const double scale = layer.config().Float("scale");
+  if (xs.size() != 2) return layer.Fail("merge-1", fmt::format("{} inputs are given", xs.size()));
+  return ops::Add(layer.b(), xs[0], ops::Multiply(layer.b(), xs[1], scale));
+}
+
 }  // namespace
 
 std::span<const LayerEntry> ApplicationLayers() {
   static constexpr LayerEntry kLayers[] = {
+      {"CustomScaleLayer", CustomScaleLayer},
       {"LayerScale", LayerScale},
       {"StochasticDepth", StochasticDepth},
   };

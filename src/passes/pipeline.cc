@@ -19,15 +19,18 @@ std::span<const Pass> Pipeline() {
       // Before arithmetic is simplified: it would take the factor 1/6 apart.
       {"fuse_hard_swish", FuseHardSwish},
       {"simplify_arithmetic", SimplifyArithmetic},
+      // Before the others ask who else reads a tensor: users that compute the same are one.
+      {"eliminate_common_subexpressions", EliminateCommonSubexpressions},
       // Scales and offsets go into the convolution first, so that the activation behind them is the
       // convolution's.
       {"fold_batch_norm", FoldBatchNorm},
       {"fuse_activations", FuseActivations},
       {"fold_padding", FoldPadding},
+      {"fold_strides", FoldStrides},
       // Behind all that choose operators: none of them needs to know which kernels exist.
       {"legalize_types", LegalizeTypes},
       // What the others left twice or unused.
-      {"eliminate_common_subexpressions", EliminateCommonSubexpressions},
+      {"eliminate_common_subexpressions_again", EliminateCommonSubexpressions},
       {"remove_dead_code_again", RemoveDeadCode},
   };
   return kPasses;

@@ -18,6 +18,7 @@ void SimplifyArithmetic(ir::Module& module);
 void FoldBatchNorm(ir::Module& module);
 void FuseActivations(ir::Module& module);
 void FoldPadding(ir::Module& module);
+void FoldStrides(ir::Module& module);
 void LegalizeFloats(ir::Module& module);
 void LegalizeTypes(ir::Module& module);
 

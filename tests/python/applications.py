@@ -24,6 +24,16 @@ ODD_SIZES = {
 ODD_SIZE = (67, 75)
 BATCH = 3
 
+# Operators that TensorFlow's converter (2.21) writes for the model: ours are at most as many.
+MOST_OPERATORS = {
+    "ConvNeXtTiny": 671,
+    "EfficientNetB0": 303,
+    "MobileNetV2": 65,
+    "NASNetMobile": 567,
+    "ResNet50": 75,
+    "VGG16": 26,
+}
+
 
 def constructors():
     """{name: function} of every public model of keras.applications."""
@@ -230,6 +240,8 @@ def run(name, delegates=(True,), parts=("probabilities", "logits", "odd")):
             kinds = ", ".join(f"{n} {op}" for op, n in result.operators.most_common(4))
             row = Row(name, model.count_params(), size, 0, kinds, result.size, 0.0, errors)
             row.operators = sum(result.operators.values())
+            most = MOST_OPERATORS.get(name, row.operators)
+            assert row.operators <= most, f"{row.operators} operators, allowed {most}: {kinds}"
             row.export_ms = result.seconds * 1000
         if part == "odd":
             size = _size(model)

@@ -30,6 +30,32 @@ TEST(FoldBatchNormTest, DepthwiseAndFullyConnected) {
   ExpectRewrite("fold_batch_norm_depthwise", t, FoldBatchNorm);
 }
 
+TEST(FoldBatchNormTest, JoinedConvolutionsTakeTheirParts) {
+  TestModule t;
+  const Value x = t.Input("x", {t.Batch(), 4, 4, 1});
+  const Value y = lrt::Conv2D(t.b, x, t.Ramp({2, 1, 2, 1}), Value(), {});
+  const Value z = lrt::Conv2D(t.b, x, t.Ramp({1, 1, 2, 1}), t.Ramp({1}), {});
+  Value joined = lrt::Concatenation(t.b, {y, z}, 3);
+  joined = lrt::Mul(t.b, joined, t.Ramp({3}, 10));
+  t.Output(lrt::Add(t.b, joined, t.Ramp({3}, 0.5F)));
+  ExpectRewrite("fold_batch_norm_joined", t, FoldBatchNorm);
+}
+
+TEST(FoldBatchNormTest, WhatIsJoinedWithSomethingElseStays) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 4, 4, 1});
+  const Value y = lrt::Conv2D(t.b, x, t.Ramp({2, 1, 1, 1}), Value(), {});
+  t.Output(lrt::Mul(t.b, lrt::Concatenation(t.b, {y, x}, 3), t.Ramp({3})));
+  t.Output(lrt::Mul(t.b, lrt::Concatenation(t.b, {y, y}, 3), t.Ramp({4})));
+  const Value z = lrt::Conv2D(t.b, x, t.Ramp({1, 1, 1, 1}), Value(), {});
+  t.Output(lrt::Mul(t.b, lrt::Concatenation(t.b, {z, z}, 3), t.Ramp({2})));
+  const Value row = lrt::Conv2D(t.b, x, t.Ramp({2, 1, 2, 1}), Value(), {});
+  const Value other = lrt::Conv2D(t.b, x, t.Ramp({2, 1, 3, 1}), Value(), {});
+  t.Output(lrt::Mul(t.b, lrt::Concatenation(t.b, {row, other}, 2), t.Ramp({2})));
+  FoldBatchNorm(t.module);
+  EXPECT_EQ(t.NumOperators(), 12U);
+}
+
 TEST(FoldBatchNormTest, AConvolutionThatOthersReadStays) {
   TestModule t;
   const Value x = t.Input("x", {2, 4, 4, 1});
