@@ -308,10 +308,10 @@ def render(keras, records):
         "# What is supported",
         "Made by `scripts/support_table.py` from the tests in `tests/python`; do not edit. The\n"
         "checklist is every public class of `keras.layers`, function of `keras.activations` and\n"
-        f"operation of `keras.ops` in Keras {keras.__version__}. *Supported*: a test exports it, runs\n"
-        "the file in the LiteRT runtime and compares with Keras's own output. *Refused*: a test\n"
-        "shows that the compiler says clearly why not. Arguments that change nothing at inference\n"
-        "are left out.",
+        f"operation of `keras.ops` in Keras {keras.__version__}. *Supported*: a test exports it,\n"
+        "runs the file in the LiteRT runtime and compares with Keras's own output. *Refused*: a\n"
+        "test shows that the compiler says clearly why not. Arguments that change nothing at\n"
+        "inference are left out.",
         f"Layers: {count(layer_rows)}. Activations: {count(activation_rows)}. "
         f"Operations: {count(all_operations)}.",
         "## Layers",

@@ -8,7 +8,6 @@
 
 #include "ir/operators.h"
 #include "layers/table.h"
-#include "ops/linear.h"
 #include "ops/variable.h"
 
 namespace keras_litert::layers {
@@ -37,21 +36,6 @@ constexpr std::string_view kTrainingOnly[] = {"kernel_initializer",
                                               "implementation",
                                               "use_cudnn"};
 
-// x · W for a state x that may be zeros (failed): then the product is missing, and only the bias is
-// left.
-Value Product(Builder& b, Value state, Value weights, Value bias) {
-  return state.ok() ? lrt::FullyConnected(b, state, weights, bias) : bias;
-}
-
-// x + y, where y may be missing.
-Value Sum(Builder& b, Value x, Value y) {
-  return y.ok() ? lrt::Add(b, x, y) : x;
-}
-
-size_t ConstantBytes(Value v) {
-  return v.is_constant() ? v.constant()->byte_size() : 0;
-}
-
 struct CellContext {
   Layer& config;   // the layer whose config describes the cell
   Layer& weights;  // the layer whose scope holds its weights
@@ -65,7 +49,10 @@ int64_t Units(CellContext& c) {
   return 0;
 }
 
-//   h' = activation(x W + b + h U)
+Cell WithStates(ops::RecurrentCell cell, std::vector<Shape> states) {
+  return {std::move(cell.project), std::move(cell.step), std::move(states), 2, cell.step_bytes};
+}
+
 Cell SimpleCell(CellContext c) {
   const int64_t units = Units(c);
   if (units == 0) return {};
@@ -76,20 +63,10 @@ Cell SimpleCell(CellContext c) {
   const Value bias =
       config.Bool("use_bias", true) ? c.weights.Weight(2, "bias", Shape{units}) : Value();
   const ActivationFunction activation = CellActivation(c.config, "activation", "tanh");
-  Builder& b = c.config.b();
-  const Value recurrent_t = lrt::Transpose(b, recurrent, {1, 0});
-  return {[&b, kernel, bias](Value x) { return std::vector{ops::Dense(b, x, kernel, bias)}; },
-          [=](Builder& in, const std::vector<Value>& x, const std::vector<Value>& states) {
-            return std::vector{
-                activation(in, Sum(in, x[0], Product(in, states[0], recurrent_t, Value())))};
-          },
-          {Shape{units}},
-          2,
-          ConstantBytes(recurrent)};
+  return WithStates(ops::SimpleCell(c.config.b(), kernel, recurrent, bias, activation),
+                    {Shape{units}});
 }
 
-//   i, f, g, o = x W + b + h U
-//   c' = σ(f) c + σ(i) activation(g)        h' = σ(o) activation(c')
 Cell LstmCell(CellContext c) {
   const int64_t units = Units(c);
   if (units == 0) return {};
@@ -101,28 +78,10 @@ Cell LstmCell(CellContext c) {
       config.Bool("use_bias", true) ? c.weights.Weight(2, "bias", Shape{4 * units}) : Value();
   const ActivationFunction activation = CellActivation(c.config, "activation", "tanh");
   const ActivationFunction gate = CellActivation(c.config, "recurrent_activation", "sigmoid");
-  Builder& b = c.config.b();
-  const Value recurrent_t = lrt::Transpose(b, recurrent, {1, 0});
-  return {[&b, kernel, bias](Value x) { return std::vector{ops::Dense(b, x, kernel, bias)}; },
-          [=](Builder& in, const std::vector<Value>& x, const std::vector<Value>& states) {
-            const Value z = Sum(in, x[0], Product(in, states[0], recurrent_t, Value()));
-            const std::vector<Value> parts = lrt::Split(in, z, -1, 4);
-            Value carry = lrt::Mul(in, gate(in, parts[0]), activation(in, parts[2]));
-            if (states[1].ok()) {
-              carry = lrt::Add(in, lrt::Mul(in, gate(in, parts[1]), states[1]), carry);
-            }
-            const Value h = lrt::Mul(in, gate(in, parts[3]), activation(in, carry));
-            return std::vector{h, carry};
-          },
-          {Shape{units}, Shape{units}},
-          2,
-          ConstantBytes(recurrent)};
+  return WithStates(ops::LstmCell(c.config.b(), kernel, recurrent, bias, activation, gate),
+                    {Shape{units}, Shape{units}});
 }
 
-//   z, r = σ(x W_zr + b_zr + h U_zr + b'_zr)
-//   reset_after:  g = activation(x W_g + b_g + r (h U_g + b'_g))
-//   else:         g = activation(x W_g + b_g + (r h) U_g)
-//   h' = z h + (1 - z) g  =  g + z (h - g)
 Cell GruCell(CellContext c) {
   const int64_t units = Units(c);
   if (units == 0) return {};
@@ -132,59 +91,15 @@ Cell GruCell(CellContext c) {
   const bool reset_after = config.Bool("reset_after", !SavedByKeras2(c.config.context()));
   const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, 3 * units});
   const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, 3 * units});
-  const bool use_bias = config.Bool("use_bias", true);
   Value bias;
-  if (use_bias) {
+  if (config.Bool("use_bias", true)) {
     bias = c.weights.Weight(2, "bias", reset_after ? Shape{2, 3 * units} : Shape{3 * units});
   }
   const ActivationFunction activation = CellActivation(c.config, "activation", "tanh");
   const ActivationFunction gate = CellActivation(c.config, "recurrent_activation", "sigmoid");
-  Builder& b = c.config.b();
-  // Rows of the transposed matrices: z and r first, then the candidate's.
-  const Value kernel_t = lrt::Transpose(b, kernel, {1, 0});
-  const Value kernel_zr = ops::ConstantRows(b, kernel_t, 0, 2 * units);
-  const Value kernel_g = ops::ConstantRows(b, kernel_t, 2 * units, 3 * units);
-  const Value recurrent_t = lrt::Transpose(b, recurrent, {1, 0});
-  const Value recurrent_zr = ops::ConstantRows(b, recurrent_t, 0, 2 * units);
-  const Value recurrent_g = ops::ConstantRows(b, recurrent_t, 2 * units, 3 * units);
-  Value bias_zr;
-  Value bias_g;
-  Value recurrent_bias_zr;
-  Value recurrent_bias_g;
-  if (bias.ok()) {
-    const Value flat = lrt::Reshape(b, bias, Shape{reset_after ? 6 * units : 3 * units});
-    bias_zr = ops::ConstantRows(b, flat, 0, 2 * units);
-    bias_g = ops::ConstantRows(b, flat, 2 * units, 3 * units);
-    if (reset_after) {
-      recurrent_bias_zr = ops::ConstantRows(b, flat, 3 * units, 5 * units);
-      recurrent_bias_g = ops::ConstantRows(b, flat, 5 * units, 6 * units);
-    }
-  }
-  return {[=, &b](Value x) {
-            return std::vector{lrt::FullyConnected(b, x, kernel_zr, bias_zr),
-                               lrt::FullyConnected(b, x, kernel_g, bias_g)};
-          },
-          [=](Builder& in, const std::vector<Value>& x, const std::vector<Value>& states) {
-            const Value h = states[0];
-            const Value zr =
-                gate(in, Sum(in, x[0], Product(in, h, recurrent_zr, recurrent_bias_zr)));
-            const std::vector<Value> parts = lrt::Split(in, zr, -1, 2);
-            const Value z = parts[0];
-            const Value r = parts[1];
-            Value inner;
-            if (reset_after) {
-              inner = Product(in, h, recurrent_g, recurrent_bias_g);
-              if (inner.ok()) inner = lrt::Mul(in, r, inner);
-            } else if (h.ok()) {
-              inner = lrt::FullyConnected(in, lrt::Mul(in, r, h), recurrent_g, Value());
-            }
-            const Value g = activation(in, Sum(in, x[1], inner));
-            if (!h.ok()) return std::vector{lrt::Sub(in, g, lrt::Mul(in, z, g))};
-            return std::vector{lrt::Add(in, g, lrt::Mul(in, z, lrt::Sub(in, h, g)))};
-          },
-          {Shape{units}},
-          2,
-          ConstantBytes(recurrent)};
+  return WithStates(
+      ops::GruCell(c.config.b(), kernel, recurrent, bias, activation, gate, reset_after),
+      {Shape{units}});
 }
 
 using MakeCell = Cell (*)(CellContext);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "layers/layer.h"
-#include "ops/recurrent.h"
+#include "ops/recurrent_cell.h"
 
 namespace keras_litert::layers {
 
@@ -25,7 +25,7 @@ struct Cell {
 };
 
 // An activation of a cell, applied in whatever graph a step is lowered into.
-using ActivationFunction = std::function<Value(Builder& b, Value x)>;
+using ops::ActivationFunction;
 ActivationFunction CellActivation(const Layer& owner, std::string_view key,
                                   std::string_view fallback);
 

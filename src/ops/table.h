@@ -37,6 +37,7 @@ std::span<const OpEntry> NormalizationOps();
 std::span<const OpEntry> PaddingOps();
 std::span<const OpEntry> PoolingOps();
 std::span<const OpEntry> RearrangeOps();
+std::span<const OpEntry> RecurrentOps();
 std::span<const OpEntry> ReductionOps();
 std::span<const OpEntry> ScanOps();
 std::span<const OpEntry> ShapeOps();
