@@ -38,11 +38,16 @@ LARGE_MODELS = ("ConvNeXtXLarge",)  # Only with --large.
 
 
 def child_build(name, path):
-    """Saves the model `name` of keras.applications with conditioned random weights."""
+    """Saves the model `name` of keras.applications with conditioned random weights, and an image.
+
+    The image is such as the weights were conditioned with: others saturate the softmax.
+    """
     sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
     import applications
+    import numpy as np
 
     model = applications.conditioned(name)
+    np.save(pathlib.Path(path).with_suffix(".npy"), applications.images(model, 1))
     unfinished = pathlib.Path(path).with_suffix(".part.keras")
     model.save(unfinished)
     unfinished.rename(path)
@@ -74,7 +79,7 @@ def child_operators(path):
     print(json.dumps(counts))
 
 
-def child_latency(seconds, threads, seed, *paths):
+def child_latency(seconds, threads, image, *paths):
     """Prints the milliseconds of each invocation, by file, and how far the outputs differ.
 
     One file, or two that are invoked in turns. The difference is the largest one, as a fraction of
@@ -83,13 +88,15 @@ def child_latency(seconds, threads, seed, *paths):
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
+    image = np.load(image)
     interpreters = []
     for path in paths:
         interpreter = Interpreter(model_path=path, num_threads=int(threads))
-        interpreter.allocate_tensors()  # Unknown dimensions are 1.
+        details = interpreter.get_input_details()[0]
+        if tuple(details["shape"]) != image.shape:  # Unknown dimensions are 1 in the file.
+            interpreter.resize_tensor_input(details["index"], image.shape)
+        interpreter.allocate_tensors()
         interpreters.append(interpreter)
-    shape = interpreters[0].get_input_details()[0]["shape"]
-    image = np.random.default_rng(int(seed)).uniform(0, 255, shape).astype("float32")
     times, outputs = [[] for _ in paths], []
     for interpreter in interpreters:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
@@ -209,7 +216,7 @@ def summary(runs):
 def measure_conversion(name, options):
     """The row of one model: processes, operators, latency. Files stay in out/bench."""
     model = FOLDER / f"{name}.keras"
-    if not model.exists():
+    if not (model.exists() and model.with_suffix(".npy").exists()):
         say(f"{name}: building")
         run_child("build", name, model, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
     ours, theirs, copy = (
@@ -248,21 +255,23 @@ def measure_conversion(name, options):
     row["operators"] = {key: run_child("operators", path) for key, path in files.items()}
     if options.latency_seconds > 0:
         say(f"{name}: latency")
-        row["latency"] = measure_latency(files, options)
+        row["latency"] = [
+            measure_latency(files, model.with_suffix(".npy"), n, options) for n in options.threads
+        ]
     if not options.keep:
         for path in (*files.values(), log):
             path.unlink(missing_ok=True)
     return row
 
 
-def measure_latency(files, options):
+def measure_latency(files, image, threads, options):
     """Several processes, as memory's layout differs between them; the files' order alternates."""
     times = {key: [] for key in files}
     ratios, process_ratios, difference = [], [], 0.0
     for round in range(options.latency_processes):
         keys = list(files) if round % 2 == 0 else list(reversed(files))
         paths = [files[key] for key in keys]
-        result = run_child("latency", options.latency_seconds, options.threads, round, *paths)
+        result = run_child("latency", options.latency_seconds, threads, image, *paths)
         by_key = dict(zip(keys, result["times"], strict=True))
         for key in files:
             times[key] += by_key[key]
@@ -271,7 +280,8 @@ def measure_latency(files, options):
             pairs = zip(by_key["ours"], by_key["exporter"], strict=True)
             ratios += [a / b for a, b in pairs]
             process_ratios.append(median(by_key["ours"]) / median(by_key["exporter"]))
-    measured = {
+    measured = {"threads": threads}
+    measured |= {
         key: {
             "ms": median(values),
             "ms_quartiles": [quantile(values, 0.25), quantile(values, 0.75)],
@@ -405,16 +415,14 @@ def latency_rows(rows):
         return f"{part['ms']:.2f} ms ({low:.2f} – {high:.2f})"
 
     for row in rows:
-        latency = row.get("latency")
-        if not latency:
-            yield [row["model"], *[NOT_MEASURED] * 5]
-        elif "exporter" not in latency:
-            yield [row["model"], cell(latency["ours"]), *[NOT_MEASURED] * 4]
-        else:
+        for latency in row.get("latency", []):
+            head = [row["model"], str(latency["threads"]), cell(latency["ours"])]
+            if "exporter" not in latency:
+                yield [*head, *[NOT_MEASURED] * 4]
+                continue
             low, high = latency["ratio_quartiles"]
             yield [
-                row["model"],
-                cell(latency["ours"]),
+                *head,
                 cell(latency["exporter"]),
                 f"**{latency['ratio']:.2f} ×** ({low:.2f} – {high:.2f})",
                 ", ".join(f"{ratio:.2f}" for ratio in latency["ratio_by_process"]),
@@ -484,14 +492,22 @@ def page(results):
             ),
             "## Latency in LiteRT",
             "",
-            f"`ai_edge_litert`'s Interpreter with XNNPACK, {results['threads']} threads, batch 1.",
+            "`ai_edge_litert`'s Interpreter with XNNPACK, batch 1.",
             "Both files are in one process and are invoked in turns; medians of all invocations",
             f"of {results['latency_processes']} processes, quartiles in parentheses. The ratio is",
             "ours / exporter of neighbouring invocations: below 1 ours is faster. *Difference* is",
             "the largest one between the two files' outputs, as a fraction of the output's range.",
             "",
             *table(
-                ["model", "ours", "exporter", "ratio", "ratio in each process", "difference"],
+                [
+                    "model",
+                    "threads",
+                    "ours",
+                    "exporter",
+                    "ratio",
+                    "ratio in each process",
+                    "difference",
+                ],
                 latency_rows(rows),
             ),
         ]
@@ -511,12 +527,18 @@ def main():
     parser.add_argument("--large", action="store_true", help=f"also {' '.join(LARGE_MODELS)}")
     parser.add_argument("--no-exporter", action="store_true", help="measure ours and cp only")
     parser.add_argument("--runs", type=int, default=9, help="of convert and cp (default 9)")
-    parser.add_argument("--exporter-runs", type=int, default=3, help="default 3")
+    parser.add_argument("--exporter-runs", type=int, default=2, help="default 2")
     parser.add_argument(
-        "--latency-seconds", type=float, default=8, help="of each process (default 8); 0: none"
+        "--latency-seconds", type=float, default=5, help="of each process (default 5); 0: none"
     )
     parser.add_argument("--latency-processes", type=int, default=3, help="default 3")
-    parser.add_argument("--threads", type=int, default=2, help="of the Interpreter (default 2)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[1, 2],
+        help="of the Interpreter, each measured (default 1 2)",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the .tflite files in out/bench")
     parser.add_argument(
         "--page", type=pathlib.Path, default=REPOSITORY / "docs" / "benchmarks.md", help="to write"
@@ -536,7 +558,6 @@ def main():
     results = {
         "command": " ".join(["scripts/bench", *sys.argv[1:]]),
         "machine": machine(options),
-        "threads": options.threads,
         "latency_processes": options.latency_processes,
         "models": [],
     }
@@ -560,8 +581,8 @@ def main():
             for key in ("convert", "exporter", "cp")
             if key in row
         )
-        ratio = row.get("latency", {}).get("ratio")
-        told = f", latency {ratio:.2f} ×" if ratio else ""
+        ratios = [f"{part['ratio']:.2f} ×" for part in row.get("latency", []) if "ratio" in part]
+        told = f", latency {', '.join(ratios)}" if ratios else ""
         say(f"{name}: {parts}{told} ({time.monotonic() - started:.0f} s)")
     if results["models"]:
         say(f"Written to {options.page}")
