@@ -245,6 +245,15 @@ Argument Lambda(Layer& layer, Arguments& call) {
                     "package, keras_litert.export(model, path).");
 }
 
+// Layers that run a function or module of another framework.
+Argument ForeignCode(Layer& layer, Arguments& call) {
+  call.Get(0, "inputs");
+  return layer.Fail("foreign-1",
+                    fmt::format("a {} runs code of another framework, which is not in the file",
+                                layer.class_name()),
+                    "Write it with layers or keras.ops, or split the model there.");
+}
+
 }  // namespace
 
 std::span<const LayerEntry> CoreLayers() {
@@ -253,8 +262,12 @@ std::span<const LayerEntry> CoreLayers() {
       {"EinsumDense", EinsumDense},
       {"Embedding", Embedding, MaskRule::kCustom, false},
       {"Identity", Identity, MaskRule::kPassThrough},
+      {"FlaxLayer", ForeignCode},
+      {"JaxLayer", ForeignCode},
       {"Lambda", Lambda},
       {"Masking", Masking, MaskRule::kCustom},
+      {"TFSMLayer", ForeignCode},
+      {"TorchModuleWrapper", ForeignCode},
       {"ReversibleEmbedding", ReversibleEmbedding, MaskRule::kCustom, false},
   };
   return kLayers;

@@ -1,5 +1,7 @@
 """keras.activations and the activation layers against Keras."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -120,6 +122,7 @@ def test_small_values():
     check(model, [np.linspace(-6, 0.5, 200, dtype="float32").reshape(2, 100)])
 
 
+@shows("ops.glu", "axis")
 @shows("activations.glu", "axis")
 @pytest.mark.parametrize("axis", [-1, 1, 2])
 def test_glu(axis):
@@ -147,12 +150,47 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=shows(f"activations.{n}")) for n in OPERATIONS]
-)
+def all_arguments(name):
+    """Marks for a function all of whose arguments vary."""
+    names = list(inspect.signature(getattr(activations, name)).parameters)[1:]
+    return [shows(f"activations.{name}", *names), shows(f"ops.{name}", *names)]
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=all_arguments(n)) for n in OPERATIONS])
 def test_arguments(name):
     x = keras.Input((4, 7))
     check(keras.Model(x, OPERATIONS[name](x)))
+
+
+PLAIN_OPERATIONS = [
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "log_sigmoid",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "tanh_shrink",
+]
+
+
+def marked_operations(function):
+    for name in PLAIN_OPERATIONS:
+        function = shows(f"ops.{name}")(function)
+    return function
+
+
+@marked_operations
+def test_plain_operations():
+    x = keras.Input((3, None), name="x")
+    check(keras.Model(x, {name: getattr(ops, name)(x) for name in PLAIN_OPERATIONS}))
 
 
 @shows("ops.softmax", "axis")

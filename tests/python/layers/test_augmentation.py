@@ -30,12 +30,13 @@ PLAIN = [  # These give what they got.
     ("RandomColorJitter", {"brightness_factor": 0.2, "hue_factor": 0.1}),
     ("RandomContrast", {"factor": 0.3}),
     ("RandomCrop", {"height": 4, "width": 5}),
+    ("RandomCrop", {"height": 3, "width": 9, "data_format": "channels_first"}),
     ("RandomGrayscale", {"factor": 0.3}),
     ("RandomHue", {"factor": 0.3}),
     ("RandomInvert", {"factor": 0.3}),
     ("RandomPosterization", {"factor": 3}),
     ("RandomSaturation", {"factor": 0.3}),
-    ("MaxNumBoundingBoxes", {"max_number": 3}),
+    ("MaxNumBoundingBoxes", {"max_number": 3, "fill_value": 0}),
 ]
 
 
@@ -72,9 +73,13 @@ def test_integer_images_stay(**_):
 
 # Equalization cannot be called on float32 KerasTensors (Keras 3.15); a model can hold it in another
 # layer's place.
-@shows("layers.Equalization")
-def test_equalization_does_nothing_at_inference():
-    check_layer(layers.Equalization(dtype="float32"), (4, 5, 3), dtype="float16", low=0, high=255)
+@shows("layers.Equalization", "value_range", "bins", "data_format")
+@pytest.mark.parametrize(
+    "arguments", [{}, {"value_range": (0, 1), "bins": 16, "data_format": "channels_first"}], ids=str
+)
+def test_equalization_does_nothing_at_inference(arguments):
+    layer = layers.Equalization(dtype="float32", **arguments)
+    check_layer(layer, (4, 5, 3), dtype="float16", low=0, high=255)
 
 
 @shows("layers.Pipeline", "layers")

@@ -43,18 +43,22 @@ def test_window(rank, padding, window):
     check_layer(layer, shape(rank, 3), tolerance=DEEP)
 
 
-@shows("layers.ConvLSTM2D", "activation", "recurrent_activation", "use_bias")
+@shows("layers.ConvLSTM1D", "activation", "recurrent_activation", "use_bias", "return_state")
+@shows("layers.ConvLSTM2D", "activation", "recurrent_activation", "use_bias", "return_state")
+@shows("layers.ConvLSTM3D", "activation", "recurrent_activation", "use_bias", "return_state")
+@pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("time", [3, None])
-def test_arguments(time):
-    layer = layers.ConvLSTM2D(
+def test_arguments(rank, time):
+    layer = LAYERS[rank](
         2,
-        (3, 2),
+        (3, 2, 1)[:rank],
         use_bias=False,
         activation="softsign",
         recurrent_activation="hard_sigmoid",
         dropout=0.2,
+        return_state=True,
     )
-    check_layer(layer, shape(2, time), size=((2,), (5,)), tolerance=DEEP)
+    check_layer(layer, shape(rank, time), size=((2,), (5,)), tolerance=DEEP)
 
 
 @shows("layers.ConvLSTM2D", "mask", "initial_state")
@@ -76,7 +80,7 @@ def test_mask_initial_state(data_format, time):
     check(model, [[*arrays, steps], [*arrays, ~steps]], tolerance=DEEP)
 
 
-@shows("layers.ConvLSTM2D", "unroll", "stateful")
+@shows("layers.ConvLSTM2D", "unroll")
 def test_unrolled_mask():
     x = keras.Input(shape(2, 4), name="x")
     mask = keras.Input((4,), dtype="bool", name="mask")
@@ -87,9 +91,13 @@ def test_unrolled_mask():
     check(model, [[random_array(rng, (3, *x.shape[1:]), "float32"), steps]], tolerance=DEEP)
 
 
-def test_stateful():
-    layer = layers.ConvLSTM2D(2, 3, stateful=True)
-    check_layer(layer, shape(2, 3), batch=2, stateful=True, tolerance=DEEP)
+@shows("layers.ConvLSTM1D", "stateful")
+@shows("layers.ConvLSTM2D", "stateful")
+@shows("layers.ConvLSTM3D", "stateful")
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_stateful(rank):
+    layer = LAYERS[rank](2, 3, stateful=True)
+    check_layer(layer, shape(rank, 3), batch=2, stateful=True, tolerance=DEEP)
 
 
 def test_bidirectional():

@@ -1,6 +1,9 @@
 """Core layers against Keras."""
 
+import zipfile
+
 import keras
+import numpy as np
 import pytest
 from keras import layers, ops
 from oracle import check, check_layer, check_refused, refused, save, shows, workplace
@@ -129,9 +132,10 @@ def test_einsum_dense(equation, shape, output_shape, bias_axes):
     check_layer(layer, shape)
 
 
-@shows("layers.EinsumDense", "lora_rank")
+@shows("layers.EinsumDense", "lora_rank", "lora_alpha")
 def test_einsum_dense_lora():
-    check_layer(layers.EinsumDense("abc,cd->abd", (None, 5), lora_rank=2), (None, 7))
+    layer = layers.EinsumDense("abc,cd->abd", (None, 5), lora_rank=2, lora_alpha=3)
+    check_layer(layer, (None, 7))
 
 
 def test_einsum_dense_is_one_operator():
@@ -173,9 +177,17 @@ def test_embedding(shape, dtype):
     check_layer(layers.Embedding(8, 5, mask_zero=True), shape, dtype=dtype, low=0, high=8)
 
 
-@shows("layers.Embedding", "lora_rank")
+@shows("layers.Embedding", "lora_rank", "lora_alpha")
 def test_embedding_lora():
-    check_layer(layers.Embedding(8, 5, lora_rank=2), (4,), dtype="int32")
+    check_layer(layers.Embedding(8, 5, lora_rank=2, lora_alpha=3), (4,), dtype="int32")
+
+
+@shows("layers.InputLayer", "shape", "batch_shape")
+def test_input_layer():
+    x = layers.InputLayer(shape=(None, 3), name="x").output
+    y = layers.InputLayer(batch_shape=(2, 5, 3), dtype="int32", name="y").output
+    model = keras.Model([x, y], layers.Dense(2)(x) + ops.cast(y, "float32")[..., :2])
+    check(model, [[np.ones((2, 5, 3), "float32"), np.arange(30).reshape(2, 5, 3)]])
 
 
 def test_embedding_h5():
@@ -183,6 +195,7 @@ def test_embedding_h5():
     check(keras.Model(x, layers.Embedding(8, 5, input_length=4)(x)), extension=".h5")
 
 
+@shows("layers.ReversibleEmbedding", "input_dim", "output_dim")
 @shows("layers.ReversibleEmbedding", "tie_weights", "logit_soft_cap", "reverse_dtype", "mask_zero")
 @pytest.mark.parametrize("tie_weights", [True, False])
 @pytest.mark.parametrize("soft_cap", [None, 0.7])
@@ -205,6 +218,28 @@ def test_reversible_embedding(tie_weights, soft_cap, reverse_dtype):
 def test_lambda():
     x = keras.Input((3,))
     check_refused(keras.Model(x, layers.Lambda(lambda t: t + 1)(x)), code="lambda-1")
+
+
+FOREIGN = "runs code of another framework, which is not in the file"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=refused(f"layers.{name}", FOREIGN))
+        for name in ("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper")
+    ],
+)
+def test_code_of_other_frameworks(name, tmp_path):
+    """A file that names the class; it cannot be made without the framework."""
+    path = save(keras.Sequential([layers.Input((3,)), layers.Identity()]), tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        files = {entry: archive.read(entry) for entry in archive.namelist()}
+    files["config.json"] = files["config.json"].replace(b'"Identity"', f'"{name}"'.encode())
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, data in files.items():
+            archive.writestr(entry, data)
+    check_refused(path, code="foreign-1", contains=name)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float16", "mixed_bfloat16"])

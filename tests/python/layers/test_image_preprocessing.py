@@ -39,11 +39,14 @@ def test_crop_to_aspect_ratio(shape):
     check_layer(layers.Resizing(4, 6, crop_to_aspect_ratio=True), shape)
 
 
-@shows("layers.Resizing", "pad_to_aspect_ratio", "fill_value")
+@shows("layers.Resizing", "pad_to_aspect_ratio", "fill_value", "fill_mode")
 @pytest.mark.parametrize("shape", [(5, 12, 2), (12, 5, 2), (6, 9, 2), (8, 3, 2)])
 @pytest.mark.parametrize("fill_value", [0.0, 2.5])
 def test_pad_to_aspect_ratio(shape, fill_value):
-    check_layer(layers.Resizing(4, 6, pad_to_aspect_ratio=True, fill_value=fill_value), shape)
+    layer = layers.Resizing(
+        4, 6, pad_to_aspect_ratio=True, fill_mode="constant", fill_value=fill_value
+    )
+    check_layer(layer, shape)
 
 
 UNKNOWN = [  # height, width: unknown both, or one

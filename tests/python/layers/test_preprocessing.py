@@ -171,6 +171,32 @@ def test_integer_lookup_inverted(arguments):
     check_layer(layer, (3,), dtype="int64", inputs=[x])
 
 
+@shows("layers.IntegerLookup", "idf_weights", "pad_to_max_tokens", "vocabulary_dtype", "oov_method")
+@pytest.mark.parametrize("pad", [True, False])
+def test_integer_lookup_weighted_and_padded(pad):
+    layer = layers.IntegerLookup(
+        vocabulary=[12, 36, 1138, 42],
+        output_mode="tf_idf",
+        idf_weights=[0.25, 0.75, 0.6, 0.4],
+        max_tokens=8,
+        pad_to_max_tokens=pad,
+        vocabulary_dtype="int64",
+        num_oov_indices=2,
+        oov_method="floormod",
+    )
+    check_layer(layer, (4,), dtype="int64", inputs=[TOKENS], randomized=False)
+
+
+@refused("layers.IntegerLookup", "oov_method='farmhash' with several num_oov_indices, and salt")
+@pytest.mark.parametrize("salt", [None, [3, 5]])
+def test_integer_lookup_by_hashes_is_refused(salt):
+    layer = layers.IntegerLookup(
+        vocabulary=[12, 36], num_oov_indices=2, oov_method="farmhash", salt=salt
+    )
+    x = keras.Input((3,), dtype="int64")
+    check_refused(keras.Model(x, layer(x)), "lookup-4")
+
+
 @shows("layers.IntegerLookup")
 def test_integer_lookup_adapted():
     layer = layers.IntegerLookup()

@@ -317,6 +317,7 @@ def test_stateful(layer, time):
     )
 
 
+@shows("layers.RNN", "stateful")
 def test_stateful_stack():
     layer = layers.RNN([layers.GRUCell(4), layers.LSTMCell(5)], stateful=True)
 

@@ -24,9 +24,9 @@ from oracle import check_layer, shows
             marks=shows("layers.SpatialDropout2D", "rate", "data_format"),
         ),
         pytest.param(
-            lambda: layers.SpatialDropout3D(0.4),
+            lambda: layers.SpatialDropout3D(0.4, data_format="channels_first"),
             (2, 3, 4, 5),
-            marks=shows("layers.SpatialDropout3D", "rate"),
+            marks=shows("layers.SpatialDropout3D", "rate", "data_format"),
         ),
         pytest.param(
             lambda: layers.AlphaDropout(0.4, seed=1),
