@@ -2,6 +2,7 @@
 #include "keras_litert/convert.h"
 
 #include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +12,7 @@
 
 #include "archive/archive.h"
 #include "archive/json.h"
+#include "convert_archive.h"
 #include "ir/builder.h"
 #include "ir/print.h"
 #include "ir/verify.h"
@@ -28,13 +30,29 @@ using nlohmann::json;
 
 constexpr std::string_view kLowerStage = "lower";
 
+// What to do about a problem of the model that has no better advice: what is left are configs that
+// Keras would not have written.
+constexpr char kUsualHint[] =
+    "Keras refuses such a model, too. If it loads this one, please report this error.";
+
+// "--shape image=?,224,224,3"
+std::string ShapeForm(const layers::ModelInput& input) {
+  std::string sizes;
+  for (const int64_t size : input.shape) {
+    sizes += (sizes.empty() ? "" : ",") + (size < 0 ? "?" : std::to_string(size));
+  }
+  return fmt::format("--shape {}={}", input.name, sizes);
+}
+
 // The graph's input for a model input: unknown sizes become symbols unless the options fix them.
 ir::Value MakeInput(ir::Builder& b, const layers::ModelInput& input, const ConvertOptions& options,
                     std::map<int, ir::Dim>& shared_symbols) {
   const auto fixed = options.shapes.find(input.name);
   if (fixed != options.shapes.end() && fixed->second.size() != input.shape.size()) {
-    return b.Fail("shape-2", fmt::format("input '{}' has rank {}, the given shape has {}",
-                                         input.name, input.shape.size(), fixed->second.size()));
+    return b.Fail("option-1",
+                  fmt::format("input '{}' has rank {}, the given shape has {}", input.name,
+                              input.shape.size(), fixed->second.size()),
+                  fmt::format("Give it {}.", ShapeForm(input)));
   }
   ir::Shape shape;
   for (size_t i = 0; i < input.shape.size(); ++i) {
@@ -42,9 +60,10 @@ ir::Value MakeInput(ir::Builder& b, const layers::ModelInput& input, const Conve
     if (fixed != options.shapes.end() && fixed->second[i] >= 0) {
       if (size >= 0 && size != fixed->second[i]) {
         return b.Fail(
-            "shape-3",
+            "option-2",
             fmt::format("input '{}': size {} of axis {} is fixed by the model, {} was asked for",
-                        input.name, size, i, fixed->second[i]));
+                        input.name, size, i, fixed->second[i]),
+            fmt::format("Give it {}.", ShapeForm(input)));
       }
       size = fixed->second[i];
     } else if (size < 0 && i == 0 && options.static_batch) {
@@ -101,29 +120,45 @@ std::vector<std::string> PassNames() {
 Result<ConvertReport> Convert(const std::filesystem::path& model,
                               const std::filesystem::path& output, const ConvertOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-
   // archive: the config and views of the weights.
   KL_ASSIGN_OR_RETURN(const std::shared_ptr<const archive::Archive> archive, archive::Open(model));
-  KL_ASSIGN_OR_RETURN(const json config, archive::ParseJson(archive->config(), model.string()));
+  KL_ASSIGN_OR_RETURN(ConvertReport report,
+                      ConvertArchive(*archive, model.string(), output, options));
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+Result<ConvertReport> ConvertArchive(const archive::Archive& archive, const std::string& name,
+                                     const std::filesystem::path& output,
+                                     const ConvertOptions& options) {
+  KL_ASSIGN_OR_RETURN(const json config, archive::ParseJson(archive.config(), name));
 
   // layers → ops → ir: the graph in Keras's own terms.
   ir::Module module;
   ir::BuildContext build{module, {}, {}, 0};
   ir::Builder b(build, module.main());
-  layers::LoweringContext context(b, *archive);
+  layers::LoweringContext context(b, archive);
   std::map<int, ir::Dim> symbols;
-  const std::vector<layers::ModelOutput> outputs = layers::LowerModel(
-      context, config,
-      [&](const layers::ModelInput& input) { return MakeInput(b, input, options, symbols); });
-  for (const auto& [name, shape] : options.shapes) {
-    const auto& names = module.input_names;
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    const std::vector<std::string_view> candidates(names.begin(), names.end());
-    const std::optional<std::string> near = NearMatch(name, candidates);
-    b.Fail("shape-4", fmt::format("the model has no input '{}'{}", name,
-                                  near ? fmt::format("; did you mean '{}'?", *near) : ""));
+  std::vector<std::string> inputs;  // every input's name, also of those that failed
+  const std::vector<layers::ModelOutput> outputs =
+      layers::LowerModel(context, config, [&](const layers::ModelInput& input) {
+        inputs.push_back(input.name);
+        return MakeInput(b, input, options, symbols);
+      });
+  for (const auto& [given, shape] : options.shapes) {
+    if (inputs.empty() || std::find(inputs.begin(), inputs.end(), given) != inputs.end()) continue;
+    const std::vector<std::string_view> candidates(inputs.begin(), inputs.end());
+    const std::optional<std::string> near = NearMatch(given, candidates);
+    b.Fail("option-3", fmt::format("the model has no input '{}'", given),
+           near ? fmt::format("Did you mean '{}'?", *near)
+                : fmt::format("Its inputs are '{}'.", fmt::join(inputs, "', '")));
   }
-  if (!build.errors.empty()) return std::unexpected(Error(std::move(build.errors)));
+  if (!build.errors.empty()) {
+    for (Diagnostic& problem : build.errors) {
+      if (problem.hint.empty()) problem.hint = kUsualHint;
+    }
+    return std::unexpected(Error(std::move(build.errors)));
+  }
   for (const layers::ModelOutput& out : outputs) {
     if (!out.value.ok())
       return Fail("", "internal-output", "output '" + out.name + "' was not computed");
@@ -173,7 +208,6 @@ Result<ConvertReport> Convert(const std::filesystem::path& model,
   report.outputs = Describe(module.main().outputs(), module.output_names);
   report.operators = CountOperators(module);
   report.file_bytes = bytes;
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.peak_memory_bytes = PeakResidentBytes();
   report.notes = std::move(context.notes);
   return report;

@@ -14,13 +14,17 @@
 
 namespace keras_litert {
 
-// One problem. Printed as `path: code: message` with `hint` on a line of its own.
+// One problem. Printed as `path: code: message` with `hint` on a line of its own; a problem that
+// several layers share is one Diagnostic, printed as `path, path and 3 more: code: …`.
 struct Diagnostic {
-  std::string path;     // "encoder/dense_3", "model.keras", or empty
-  std::string code;     // stable, kebab-case: "dense-1", "archive-truncated"
-  std::string message;  // what is wrong, with the values that show it
-  std::string hint;     // what the user can do; may be empty
+  std::string path;                          // "encoder/dense_3", "model.keras", or empty
+  std::string code;                          // stable, kebab-case: "dense-1", "archive-truncated"
+  std::string message;                       // what is wrong, with the values that show it
+  std::string hint;                          // what the user can do; may be empty
+  std::vector<std::string> more_paths = {};  // where else: further layers
 
+  // `path` and the first of `more_paths`.
+  std::string Where() const;
   std::string ToString() const;
   bool operator==(const Diagnostic&) const = default;
 };
@@ -28,8 +32,8 @@ struct Diagnostic {
 class Error {
  public:
   explicit Error(Diagnostic diagnostic) { diagnostics_.push_back(std::move(diagnostic)); }
-  // REQUIRES: diagnostics is not empty.
-  explicit Error(std::vector<Diagnostic> diagnostics) : diagnostics_(std::move(diagnostics)) {}
+  // Diagnostics that differ in their path alone become one. REQUIRES: diagnostics is not empty.
+  explicit Error(std::vector<Diagnostic> diagnostics);
 
   const std::vector<Diagnostic>& diagnostics() const { return diagnostics_; }
   std::string ToString() const;

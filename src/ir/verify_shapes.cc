@@ -239,8 +239,8 @@ std::string CheckPad(const Operator& op) {
   if (!padding) return "";
   Shape expected = x;
   for (int i = 0; i < x.rank(); ++i) {
-    const int64_t sum =
-        (*padding)[static_cast<size_t>(2 * i)] + (*padding)[static_cast<size_t>(2 * i + 1)];
+    const int64_t sum = (*padding)[size_t{2} * static_cast<size_t>(i)] +
+                        (*padding)[size_t{2} * static_cast<size_t>(i) + 1];
     expected.Set(i, x[i].is_static() ? Dim(x[i].value() + sum) : Unknown());
   }
   return Expect(Out(op), expected);

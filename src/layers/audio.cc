@@ -218,10 +218,10 @@ Argument MelSpectrogram(Layer& layer, Arguments& call) {
   const int64_t stride = config.Int("sequence_stride", 512);
   const int64_t length = config.OptionalInt("sequence_length").value_or(fft);
   const int64_t sampling_rate = config.Int("sampling_rate", 16000);
-  const MelScale scale{
-      config.Int("num_mel_bins", 128), static_cast<double>(sampling_rate),
-      config.Float("min_freq", 20),
-      config.OptionalFloat("max_freq").value_or(static_cast<double>(sampling_rate / 2))};
+  const MelScale scale{config.Int("num_mel_bins", 128), static_cast<double>(sampling_rate),
+                       config.Float("min_freq", 20),
+                       config.OptionalFloat("max_freq")
+                           .value_or(std::floor(static_cast<double>(sampling_rate) / 2))};
   const bool power_to_db = config.Bool("power_to_db", true);
   const double top_db = config.Float("top_db", 80);
   const double exponent = config.Float("mag_exp", 2);

@@ -241,8 +241,7 @@ Argument Lambda(Layer& layer, Arguments& call) {
   call.Get(0, "inputs");
   return layer.Fail("lambda-1",
                     "a Lambda layer holds Python code, which a converter of files cannot run",
-                    "Write it with layers or keras.ops, or export the model with the Python "
-                    "package, keras_litert.export(model, path).");
+                    "Write it with layers or functions of keras.ops, which need no Python.");
 }
 
 // Layers that run a function or module of another framework.

@@ -45,9 +45,12 @@ Policy ReadPolicy(Builder& b, Config& config) {
     name = dtype["config"]["name"].get<std::string>();
   }
   if (std::optional<Policy> policy = PolicyByName(name)) return *policy;
-  b.Fail("dtype-1",
-         fmt::format("the dtype policy {} is not supported", dtype.dump().substr(0, 120)),
-         "Save the model with a float policy; quantize while converting instead.");
+  const std::string shown =
+      name.empty() ? dtype.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 120)
+                   : "'" + name + "'";
+  b.Fail("dtype-1", fmt::format("the dtype policy {} is not supported", shown),
+         "Save the model before it is quantized, with a float policy: quantized layers are not "
+         "read.");
   return {};
 }
 
@@ -76,6 +79,14 @@ Argument Autocast(Builder& b, const Argument& argument, DType dtype) {
 }
 
 }  // namespace
+
+bool IsKerasClass(const json& serialized) {
+  const auto module = serialized.find("module");
+  if (module == serialized.end()) return true;
+  if (!module->is_string()) return false;
+  const auto& name = module->get_ref<const std::string&>();
+  return name == "keras" || name.starts_with("keras.");
+}
 
 Layer::Layer(LoweringContext& context, std::string class_name, const json& config,
              WeightScope scope)
@@ -145,14 +156,15 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
   const Builder::Scope path(b, named ? config["name"].get<std::string>() : class_name);
   const LayerEntry* entry = FindLayer(class_name);
   if (entry == nullptr) {
+    if (serialized.contains("module") && IsKerasClass(serialized)) {
+      return b.Fail("layer-4", fmt::format("Keras's layer class '{}' is not supported", class_name),
+                    "Replace it by layers that docs/support.md lists, or leave it out of the model "
+                    "that is saved.");
+    }
     const std::vector<std::string_view> names = LayerNames();
     const std::optional<std::string> near = NearMatch(class_name, names);
-    return b.Fail(
-        "layer-2",
-        fmt::format("the layer class '{}' is not known{}", class_name,
-                    near ? fmt::format("; did you mean '{}'?", *near) : ""),
-        "Custom layers and subclassed models need their Python code: export them with the "
-        "Python package, keras_litert.export(model, path).");
+    return b.Fail("layer-2", fmt::format("the layer class '{}' is not known", class_name),
+                  (near ? fmt::format("Did you mean '{}'? Otherwise: ", *near) : "") + kNeedsCode);
   }
   if (context.depth >= kMaxDepth) {
     return b.Fail("layer-3", fmt::format("layers are nested more than {} deep", kMaxDepth));
@@ -247,8 +259,11 @@ Value ApplyActivation(Layer& layer, Value x, const json& activation) {
     call.AddPositional(x);
     return layer.CallChild("activation", activation, call).tensor();
   }
-  return layer.Fail("activation-1", fmt::format("the activation {} is not supported",
-                                                activation.dump().substr(0, 120)));
+  return layer.Fail(
+      "activation-1",
+      fmt::format("the activation {} is not supported",
+                  activation.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 120)),
+      "Use a function of keras.activations or a layer of Keras.");
 }
 
 std::string ToSnakeCase(std::string_view class_name) {

@@ -103,6 +103,15 @@ class Layer {
 Argument CallLayer(LoweringContext& context, const nlohmann::json& serialized,
                    const WeightScope& scope, Arguments& call);
 
+// What to do about code that is not in the file: custom classes, Lambdas.
+inline constexpr char kNeedsCode[] =
+    "its code is not in the file. Build the model of Keras's own layers and keras.ops; converting "
+    "it where its code is will be the work of the keras_litert Python package, which is to come.";
+
+// True for a class of Keras itself (not of keras_hub or the like), by its module; configs of Keras
+// 2 name none. REQUIRES: `serialized` is an object.
+bool IsKerasClass(const nlohmann::json& serialized);
+
 // The activation in a config: a name, null, or a serialized object (an Activation layer, a
 // keras.activations function).
 Value ApplyActivation(Layer& layer, Value x, const nlohmann::json& activation);

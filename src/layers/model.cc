@@ -19,6 +19,11 @@ using nlohmann::json;
 
 namespace {
 
+constexpr char kTheirCode[] =
+    "Their code is not in the file. Build the model of Keras's own layers and keras.ops; "
+    "converting "
+    "it where its code is will be the work of the keras_litert Python package, which is to come.";
+
 // What a model's lowering needs from outside: values for its inputs, given by the caller of a
 // nested model or made as inputs of the graph.
 using BindInput = std::function<Value(const ModelInput& input, size_t position)>;
@@ -45,12 +50,6 @@ bool IsModelClass(std::string_view class_name) {
 std::string StringAt(const json& j, const char* key) {
   const auto entry = j.is_object() ? j.find(key) : j.end();
   return j.is_object() && entry != j.end() && entry->is_string() ? entry->get<std::string>() : "";
-}
-
-// Keras's own class, by its module; legacy configs name none.
-bool IsKerasClass(const json& serialized) {
-  if (!serialized.contains("module")) return true;
-  return StringAt(serialized, "module").starts_with("keras");
 }
 
 const json& At(const json& j, const char* key) {
@@ -594,23 +593,53 @@ Argument SequentialLayer(Layer& layer, Arguments& call) {
   return RunSequential(layer.context(), layer.config().json(), layer.scope(), false, x);
 }
 
-// Every class of the file that is not Keras's own, each once: subclassed models and custom layers
-// need their code.
-void CollectForeignClasses(const json& serialized, std::vector<std::string>& found) {
-  if (serialized.is_object() && serialized.contains("class_name") &&
-      serialized.contains("registered_name") && !IsKerasClass(serialized) &&
-      serialized["class_name"].is_string()) {
-    const std::string name = StringAt(At(serialized, "config"), "name");
-    const std::string class_name = StringAt(serialized, "class_name");
-    if (class_name != "function") {
-      const std::string text = name.empty() ? "'" + class_name + "'"
-                                            : fmt::format("'{}' (layer '{}')", class_name, name);
-      if (std::find(found.begin(), found.end(), text) == found.end()) found.push_back(text);
+// A class of the file that is not Keras's own, and the paths of the objects that are of it.
+struct ForeignClass {
+  std::string name;
+  std::vector<std::string> paths;
+};
+
+// Subclassed models and custom layers need their code: finds every class of them and every layer.
+// `path` is that of the model which has `serialized` in it; paths leave out the outermost model.
+void CollectForeignClasses(const json& serialized, const std::string& path, bool outermost,
+                           std::vector<ForeignClass>& found) {
+  std::string inner = path;
+  const std::string class_name = StringAt(serialized, "class_name");
+  if (!class_name.empty()) {
+    std::string name = StringAt(serialized, "name");
+    if (name.empty()) name = StringAt(At(serialized, "config"), "name");
+    if (!outermost && !name.empty()) inner += (inner.empty() ? "" : "/") + name;
+    if (serialized.contains("registered_name") && class_name != "function" &&
+        !IsKerasClass(serialized)) {
+      auto same = std::find_if(found.begin(), found.end(),
+                               [&](const ForeignClass& f) { return f.name == class_name; });
+      if (same == found.end()) same = found.insert(found.end(), {class_name, {}});
+      const std::string where = outermost ? "the model itself" : inner;
+      if (!where.empty() &&
+          std::find(same->paths.begin(), same->paths.end(), where) == same->paths.end()) {
+        same->paths.push_back(where);
+      }
     }
   }
   if (serialized.is_structured()) {
-    for (const json& item : serialized) CollectForeignClasses(item, found);
+    for (const json& item : serialized) {
+      CollectForeignClasses(item, inner, false, found);
+    }
   }
+}
+
+// "'Gate' (gate, decoder/gate_1)"
+std::string Describe(const ForeignClass& foreign) {
+  constexpr size_t kShown = 8;
+  const size_t count = foreign.paths.size();
+  const size_t shown = count <= kShown + 1 ? count : kShown;
+  std::string list;
+  for (size_t i = 0; i < shown; ++i) {
+    list += (list.empty() ? "" : ", ") + foreign.paths[i];
+  }
+  if (shown < count) list += fmt::format(" and {} more", count - shown);
+  return list.empty() ? fmt::format("'{}'", foreign.name)
+                      : fmt::format("'{}' ({})", foreign.name, list);
 }
 
 }  // namespace
@@ -620,14 +649,15 @@ std::vector<ModelOutput> LowerModel(LoweringContext& context, const json& serial
   Builder& b = context.b;
   const std::string class_name = StringAt(serialized, "class_name");
   const json& config = At(serialized, "config");
-  std::vector<std::string> foreign;
-  CollectForeignClasses(serialized, foreign);
+  std::vector<ForeignClass> foreign;
+  CollectForeignClasses(serialized, "", true, foreign);
   if (!foreign.empty()) {
     std::string list;
-    for (const std::string& name : foreign) list += (list.empty() ? "" : ", ") + name;
+    for (const ForeignClass& each : foreign) {
+      list += (list.empty() ? "" : ", ") + Describe(each);
+    }
     b.Fail("model-2", fmt::format("the file uses classes that are not Keras's own: {}", list),
-           "Their code is not in the file. Export the model from Python instead: "
-           "keras_litert.export(model, \"model.tflite\").");
+           kTheirCode);
     return {};
   }
   Argument result;
@@ -641,7 +671,7 @@ std::vector<ModelOutput> LowerModel(LoweringContext& context, const json& serial
   } else {
     b.Fail("model-1",
            fmt::format("the file holds a '{}', no Functional or Sequential model", class_name),
-           "Export subclassed models from Python: keras_litert.export(model, \"model.tflite\").");
+           kTheirCode);
     return {};
   }
   if (b.errors().empty()) context.weights.ReportUnread(b);

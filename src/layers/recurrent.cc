@@ -156,7 +156,7 @@ void ReadCells(Layer& parent, const std::string& attribute, const json& serializ
     if (!cells->back().states.empty()) *width = cells->back().states[0].dim(0);
   } else {
     parent.Fail("rnn-8", fmt::format("the cell class '{}' is not known", class_name),
-                "Custom cells need their Python code: export the model with the Python package.");
+                std::string("If the cell is your own: ") + kNeedsCode);
   }
   if (parent.b().errors().size() != errors) return;
   cell.config().Ignore({"name", "trainable", "dtype", "activity_regularizer"});
@@ -256,7 +256,9 @@ Argument RunCells(Layer& layer, Arguments& call, int rank,
   options.mask = mask;
   config.Ignore({"input_length", "input_dim"});
   if (config.Bool("time_major", false)) {
-    return layer.Fail("rnn-12", "time_major=True is not supported");
+    return layer.Fail(
+        "rnn-12", "time_major=True is not supported",
+        "Keras 3 has no such argument: swap the axes in front and set time_major=False.");
   }
   const bool stateful = config.Bool("stateful", false);
   if (x.rank() != rank) {

@@ -57,12 +57,12 @@ Value Filter(Builder& b, Value kernel, int rank) {
 // One positive number for each spatial axis.
 std::vector<int> Sizes(Layer& layer, std::string_view key, int rank, bool required) {
   Config& config = layer.config();
-  const std::vector<int> ones(static_cast<size_t>(rank), 1);
+  std::vector<int> ones(static_cast<size_t>(rank), 1);
   if (!required && !config.Has(key)) {
     config.Raw(key);
     return ones;
   }
-  const std::vector<int> values = config.Ints(key, rank);
+  std::vector<int> values = config.Ints(key, rank);
   if (static_cast<int>(values.size()) == rank &&
       std::all_of(values.begin(), values.end(), [](int v) { return v >= 1; })) {
     return values;
@@ -106,7 +106,7 @@ Cell ConvolutionCell(Layer& layer, Layer& weights, int rank, Value x) {
                     Sizes(layer, "strides", rank, false),
                     Sizes(layer, "dilation_rate", rank, false),
                     padding == "same" ? lrt::Padding::SAME : lrt::Padding::VALID};
-  const std::vector<int> ones(static_cast<size_t>(rank), 1);
+  std::vector<int> ones(static_cast<size_t>(rank), 1);
   Convolution recurrent{rank, {}, {}, ones, ones, lrt::Padding::SAME};
   const int64_t filters = config.Int("filters");
   if (filters < 1 || filters > (int64_t{1} << 28)) {

@@ -218,7 +218,8 @@ Argument TimeDistributed(Layer& layer, Arguments& call) {
   if (!result.is_tensor()) {
     return layer.Fail("time-distributed-5",
                       "a layer with several outputs cannot run in "
-                      "TimeDistributed");
+                      "TimeDistributed",
+                      "Wrap a layer for each output.");
   }
   if (!result.tensor().ok()) return Value();
   Shape shape = result.tensor().shape();

@@ -101,7 +101,8 @@ Argument ReadArgument(Builder& b, const json& j, const ResolveTensor& resolve) {
     if (name == "DTypePolicy" && config->contains("name") && (*config)["name"].is_string()) {
       return Argument::String((*config)["name"].get<std::string>());
     }
-    return b.Fail("structure-3", fmt::format("an argument of class '{}' is not supported", name));
+    return b.Fail("structure-3", fmt::format("an argument of class '{}' is not supported", name),
+                  "Pass numbers, strings, tensors, or lists and dicts of these.");
   }
   std::vector<std::pair<std::string, Argument>> items;
   for (const auto& [key, item] : j.items()) items.emplace_back(key, ReadArgument(b, item, resolve));

@@ -90,7 +90,8 @@ ConstantPtr Weights::Get(ir::Builder& b, const WeightScope& scope, int index, st
     if (stored->type().shape != shape) {
       b.Fail("weights-2",
              fmt::format("weight '{}' must have the shape {}, the file's '{}' has {}", name,
-                         shape.ToString(), path, stored->type().shape.ToString()));
+                         shape.ToString(), path, stored->type().shape.ToString()),
+             "The weights are not those of this config: save the model again as a whole.");
       return memo_[path] = nullptr;
     }
     return memo_[path] = stored;

@@ -397,11 +397,10 @@ Value Activate(Builder& b, Value x, std::string_view name) {
     names.push_back(activation.name);
   }
   const std::optional<std::string> near = NearMatch(name, names);
-  return b.Fail("activation-1",
-                fmt::format("the activation '{}' is not known{}", name,
-                            near ? fmt::format("; did you mean '{}'?", *near) : ""),
-                "Use a function of keras.activations, or export the model with the Python package, "
-                "keras_litert.export(model, path).");
+  return b.Fail("activation-1", fmt::format("the activation '{}' is not known", name),
+                (near ? fmt::format("Did you mean '{}'? Otherwise: ", *near) : std::string()) +
+                    "The code of a function of your own is not in the file: use a function of "
+                    "keras.activations, or call keras.ops in the model.");
 }
 
 std::span<const OpEntry> ActivationOps() {

@@ -301,15 +301,19 @@ bool Arguments::Finish() {
   for (size_t i = 0; i < positional_.size(); ++i) {
     if (!used_positions_.contains(static_cast<int>(i))) {
       complete = false;
-      b_->Fail("argument-2", fmt::format("{}: positional argument {} = {} is not supported",
-                                         function_, i, positional_[i].ToString()));
+      b_->Fail("argument-2",
+               fmt::format("{}: positional argument {} = {} is not supported", function_, i,
+                           positional_[i].ToString()),
+               "Leave the argument at its default.");
     }
   }
   for (const auto& [name, argument] : keyword_) {
     if (!used_.contains(name) && !argument.is_none()) {
       complete = false;
-      b_->Fail("argument-2", fmt::format("{}: argument '{}' = {} is not supported", function_, name,
-                                         argument.ToString()));
+      b_->Fail("argument-2",
+               fmt::format("{}: argument '{}' = {} is not supported", function_, name,
+                           argument.ToString()),
+               "Leave the argument at its default.");
     }
   }
   return complete;

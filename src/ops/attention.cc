@@ -92,7 +92,9 @@ Value BothMasks(Builder& b, Value mask1, Value mask2) {
 Value MaskBias(Builder& b, Value mask, DType dtype, double low) {
   if (mask.is_constant()) {
     const Result<std::vector<bool>> seen = ir::EvaluateAs<bool>(mask.constant());
-    if (!seen) return b.Fail("attention-3", "a constant mask cannot be read");
+    if (!seen)
+      return b.Fail("attention-3", "a constant mask cannot be read",
+                    "Save the model again; its file may be damaged.");
     std::vector<float> bias;
     for (bool s : *seen) bias.push_back(s ? 0.0F : static_cast<float>(low));
     return lrt::Cast(b, b.Constant(DType::kFloat32, mask.shape(), bias), dtype);

@@ -315,7 +315,8 @@ Value ConvTranspose(Builder& b, Value x, Value kernel, Value bias, const ConvAtt
              (p.x.shape().is_static() && NativePadding(p))) {
     if (dilated && p.rank() == 2) {
       return b.Fail("conv-transpose-4",
-                    "conv_transpose: a computed kernel with strides and dilation");
+                    "conv_transpose: a computed kernel with strides and dilation is not supported",
+                    "Use a kernel that is a weight, or no dilation.");
     }
     y = AsTransposedConvolution(b, p);
   } else {

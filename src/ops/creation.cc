@@ -121,7 +121,8 @@ Value Diagonal(Builder& b, Value x, int64_t offset, int64_t axis1, int64_t axis2
   if (!first || !second) return Value();
   if (*first == *second) return b.Fail("diagonal-1", "the two axes are the same");
   if (!x.dim(*first).is_static() || !x.dim(*second).is_static()) {
-    return b.Fail("diagonal-2", "a diagonal of axes of dynamic size is not supported");
+    return b.Fail("diagonal-2", "a diagonal of axes of dynamic size is not supported",
+                  "Fix the axis's size: in the model's Input, or with --shape.");
   }
   std::vector<int> order;
   Shape merged;
@@ -146,7 +147,8 @@ Value Diagonal(Builder& b, Value x, int64_t offset, int64_t axis1, int64_t axis2
 // A vector on the k-th diagonal of a matrix of zeros.
 Value DiagonalMatrix(Builder& b, Value x, int64_t k) {
   if (!x.dim(0).is_static() || k < -(1 << 20) || k > (1 << 20)) {
-    return b.Fail("diag-1", "a diagonal matrix of dynamic size is not supported");
+    return b.Fail("diag-1", "a diagonal matrix of dynamic size is not supported",
+                  "Fix the axis's size: in the model's Input, or with --shape.");
   }
   const int64_t n = x.dim(0).value() + std::abs(k);
   const Value row = lrt::Reshape(b, Iota(b, n), Shape{n, 1});

@@ -133,7 +133,8 @@ Value EmitSlicesOfAnyRank(Builder& b, Value x, const std::vector<AxisSlice>& sli
   }
   if (merged.rank() > kMaxSliceRank) {
     return b.Fail("get-item-3",
-                  fmt::format("a slice of a tensor of rank {} is not supported", x.rank()));
+                  fmt::format("a slice of a tensor of rank {} is not supported", x.rank()),
+                  "Merge axes with a reshape in front, and split them behind.");
   }
   return lrt::Reshape(b, EmitSlices(b, lrt::Reshape(b, x, merged), fewer), result);
 }
@@ -214,7 +215,8 @@ Argument SliceOp(Builder& b, Arguments& a) {
   }
   if (x.rank() > kMaxSliceRank) {
     return b.Fail("slice-2",
-                  fmt::format("a slice of a tensor of rank {} is not supported", x.rank()));
+                  fmt::format("a slice of a tensor of rank {} is not supported", x.rank()),
+                  "Merge axes with a reshape in front, and split them behind.");
   }
   Shape shape;
   std::vector<int32_t> written;
@@ -346,7 +348,9 @@ Value GetItem(Builder& b, Value x, const Argument& key) {
         continue;
       case Argument::Kind::kInt: {
         const std::optional<int64_t> index = StaticInt(k);
-        if (!index) return b.Fail("get-item-6", "an index depends on a dynamic size");
+        if (!index)
+          return b.Fail("get-item-6", "an index depends on a dynamic size",
+                        "Fix the axis's size: in the model's Input, or with --shape.");
         slice = IndexAxis(b, *index, size);
         break;
       }

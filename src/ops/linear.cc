@@ -42,11 +42,15 @@ Value IntegerMatmul(Builder& b, Value x, Value y) {
 Value BatchedMatmul(Builder& b, Value x, Value y) {
   if (!HasMatmulKernel(x.dtype())) return IntegerMatmul(b, x, y);
   if (std::max(x.rank(), y.rank()) <= kMaxMatmulRank) return lrt::BatchMatMul(b, x, y);
-  if (x.rank() != y.rank()) return b.Fail("matmul-1", "the operands have too many axes");
+  if (x.rank() != y.rank())
+    return b.Fail("matmul-1", "the operands have too many axes",
+                  "Merge axes with a reshape in front, and split them behind.");
   Shape leading;
   Dim batch = 1;
   for (int i = 0; i + 2 < x.rank(); ++i) {
-    if (x.dim(i) != y.dim(i)) return b.Fail("matmul-1", "the operands have too many axes");
+    if (x.dim(i) != y.dim(i))
+      return b.Fail("matmul-1", "the operands have too many axes",
+                    "Merge axes with a reshape in front, and split them behind.");
     leading.Append(x.dim(i));
     batch = b.symbols().Product(batch, x.dim(i));
   }
@@ -80,7 +84,9 @@ Operands ReadOperands(Builder& b, Arguments& a) {
 Value Contract(Builder& b, Value x, Value y, const std::vector<int>& x_axes,
                const std::vector<int>& y_axes) {
   if (!x.ok() || !y.ok()) return Value();
-  if (x.rank() + y.rank() > 26) return b.Fail("tensordot-1", "too many axes");
+  if (x.rank() + y.rank() > 26)
+    return b.Fail("tensordot-1", "the operands have more than 26 axes",
+                  "Merge axes with a reshape in front, and split them behind.");
   std::string x_labels = Letters(0, x.rank());
   std::string y_labels = Letters(x.rank(), y.rank());
   for (size_t i = 0; i < x_axes.size(); ++i) {
@@ -216,7 +222,8 @@ Argument CrossOp(Builder& b, Arguments& a) {
   y = LastAxis(b, y, {*other}).value();
   if (x.dim(-1) != Dim(3) || y.dim(-1) != Dim(3)) {
     return b.Fail("cross-1",
-                  "the cross product of vectors that have not 3 elements is not supported");
+                  "the cross product of vectors that have not 3 elements is not supported",
+                  "Pad vectors of two elements with a zero.");
   }
   auto turned = [&](Value v, std::vector<int32_t> order) {
     return GatherConstant(b, v, v.rank() - 1, order);
@@ -301,8 +308,11 @@ Argument NormOp(Builder& b, Arguments& a) {
                                 : Min(b, sums, std::vector<int>{outer}, true);
     return keepdims ? extreme : lrt::Squeeze(b, extreme, *axes);
   }
-  return b.Fail("norm-1", fmt::format("the norm of order {} over {} axes is not supported",
-                                      order.ToString(), axes->size()));
+  return b.Fail(
+      "norm-1",
+      fmt::format("the norm of order {} over {} axes is not supported", order.ToString(),
+                  axes->size()),
+      "Use the orders None, 1, 2 or infinity, or compute it with other functions of keras.ops.");
 }
 
 // Distances of all rows of x and y: √Σ(x - y)²

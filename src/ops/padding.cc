@@ -65,7 +65,8 @@ Argument RepeatOp(Builder& b, Arguments& arguments) {
   const std::optional<int64_t> axis = arguments.OptionalInt(2, "axis");
   if (!x.ok()) return x;
   if (!repeats || repeats->size() != 1) {
-    return b.Fail("repeat-1", "repeat: only one number of repeats for all elements is supported");
+    return b.Fail("repeat-1", "repeat: only one number of repeats for all elements is supported",
+                  "Use keras.ops.take with an index for each repeated element.");
   }
   if (axis) return Repeat(b, x, repeats->front(), static_cast<int>(*axis));
   Dim elements = 1;

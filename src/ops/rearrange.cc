@@ -183,7 +183,9 @@ Argument SplitAlong(Builder& b, Value x, const Argument& sections, int64_t axis,
     if (even) return ToArgument(lrt::Split(b, x, *positive, static_cast<int>(parts)));
     if (!size.is_static() || !uneven) {
       return b.Fail("split-2",
-                    fmt::format("axis {} does not split into {} equal parts", axis, parts));
+                    fmt::format("axis {} does not split into {} equal parts", axis, parts),
+                    "Its size must be a multiple; a dynamic one can be fixed in the model's Input, "
+                    "or with --shape.");
     }
     std::vector<Value> pieces;
     int64_t at = 0;
@@ -239,7 +241,8 @@ Argument UnstackOp(Builder& b, Arguments& a) {
   const Dim size = x.dim(*positive);
   if (!size.is_static() || size.value() < 1 || (num && *num != size.value())) {
     return b.Fail("unstack-1",
-                  fmt::format("axis {} of {} does not unstack", axis, x.shape().ToString()));
+                  fmt::format("axis {} of {} does not unstack", axis, x.shape().ToString()),
+                  "Fix the axis's size: in the model's Input, or with --shape.");
   }
   return ToArgument(lrt::Unpack(b, x, *positive));
 }
@@ -256,7 +259,9 @@ Argument TileOp(Builder& b, Arguments& a) {
   }
   while (static_cast<int>(multiples.size()) < x.rank()) multiples.insert(multiples.begin(), 1);
   x = AtLeast(b, x, static_cast<int>(multiples.size()));
-  if (x.rank() > kMaxTileRank) return b.Fail("tile-2", "a tensor of more than 8 axes");
+  if (x.rank() > kMaxTileRank)
+    return b.Fail("tile-2", "a tensor of more than 8 axes",
+                  "Merge axes with a reshape in front, and split them behind.");
   if (std::all_of(multiples.begin(), multiples.end(), [](int32_t n) { return n == 1; })) return x;
   return lrt::Tile(b, x, multiples);
 }
@@ -279,7 +284,8 @@ Value RollAxis(Builder& b, Value x, int64_t shift, int axis) {
   if (!x.ok()) return x;
   const Dim size = x.dim(axis);
   if (!size.is_static()) {
-    return b.Fail("roll-1", fmt::format("axis {}, which is rolled, has a dynamic size", axis));
+    return b.Fail("roll-1", fmt::format("axis {}, which is rolled, has a dynamic size", axis),
+                  "Fix the axis's size: in the model's Input, or with --shape.");
   }
   const int64_t n = size.value();
   if (n == 0) return x;

@@ -50,7 +50,8 @@ Argument CumsumOp(Builder& b, Arguments& a) {
 Value Cumprod(Builder& b, Value x, int axis) {
   const Dim size = x.dim(axis);
   if (!size.is_static()) {
-    return b.Fail("cumprod-1", "the running product of an axis of dynamic size is not supported");
+    return b.Fail("cumprod-1", "the running product of an axis of dynamic size is not supported",
+                  "Fix the axis's size: in the model's Input, or with --shape.");
   }
   for (int64_t n = 1; n < size.value(); n *= 2) {
     const Value later = Range(b, x, axis, n, size.value());
@@ -100,7 +101,8 @@ Argument TrapezoidOp(Builder& b, Arguments& a) {
   if (!positive) return Value();
   const Dim size = y.dim(*positive);
   if (!size.is_static() || size.value() < 1) {
-    return b.Fail("trapezoid-2", "the axis must have a static size");
+    return b.Fail("trapezoid-2", "the axis must have a static size",
+                  "Fix the axis's size: in the model's Input, or with --shape.");
   }
   const Value later = Range(b, y, *positive, 1, size.value());
   const Value earlier = Range(b, y, *positive, 0, size.value() - 1);

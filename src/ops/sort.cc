@@ -106,7 +106,8 @@ std::vector<Value> Quantiles(Builder& b, Value x, const std::vector<double>& qs,
   const LastAxis last(b, x, *axes);
   const Dim size = last.value().dim(-1);
   if (!size.is_static() || size.value() < 1) {
-    b.Fail("quantile-2", "the quantile over an axis of dynamic size is not supported");
+    b.Fail("quantile-2", "the quantile over an axis of dynamic size is not supported",
+           "Fix the axis's size: in the model's Input, or with --shape.");
     return {};
   }
   const Value sorted = SortLast(b, last.value(), false).values;

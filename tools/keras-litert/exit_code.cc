@@ -6,11 +6,10 @@
 namespace keras_litert::cli {
 namespace {
 
-// Diagnostics that are no problem of the model itself, by code or by family ("archive" of
-// "archive-2").
+// Diagnostics that are no problem of the model itself, by family ("archive" of "archive-2").
 constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"usage", ExitCode::kUsage},
-    {"option", ExitCode::kUsage},
+    {"option", ExitCode::kUsage},  // what an option asks for does not fit the model
     {"file", ExitCode::kFile},
     {"archive", ExitCode::kFile},
     {"write", ExitCode::kFile},
@@ -19,17 +18,13 @@ constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"arrays", ExitCode::kUsage},
     {"runtime", ExitCode::kRuntime},
     {"internal", ExitCode::kInternal},
-    // What --shape asks for does not fit the model's inputs.
-    {"shape-2", ExitCode::kUsage},
-    {"shape-3", ExitCode::kUsage},
-    {"shape-4", ExitCode::kUsage},
 };
 
 ExitCode CodeOf(const Diagnostic& diagnostic) {
   const std::string_view code = diagnostic.code;
   const std::string_view family = code.substr(0, code.rfind('-'));
   for (const auto& [name, exit_code] : kCodes) {
-    if (family == name || code == name) return exit_code;
+    if (family == name) return exit_code;
   }
   return ExitCode::kModel;
 }

@@ -104,7 +104,10 @@ Json ToJson(const VerifyReport& report) {
 Json ToJson(const Error& error, ExitCode exit_code) {
   Json list = Json::array();
   for (const Diagnostic& diagnostic : error.diagnostics()) {
+    Json paths = Json::array({diagnostic.path});
+    for (const std::string& path : diagnostic.more_paths) paths.push_back(path);
     list.push_back({{"path", diagnostic.path},
+                    {"paths", std::move(paths)},
                     {"code", diagnostic.code},
                     {"message", diagnostic.message},
                     {"hint", diagnostic.hint}});

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 Json ToJson(const ConvertReport& report);
 Json ToJson(const InspectReport& report);
 Json ToJson(const VerifyReport& report);
-// {"errors": [{"path", "code", "message", "hint"}], "exit_code"}
+// {"errors": [{"path", "paths", "code", "message", "hint"}], "exit_code"}
 Json ToJson(const Error& error, ExitCode exit_code);
 
 // Prints `json` on standard output, indented. Bytes that are no UTF-8 become U+FFFD.

@@ -163,8 +163,8 @@ void PrintErr(std::string_view text) {
 void PrintError(const Error& error) {
   for (const Diagnostic& diagnostic : error.diagnostics()) {
     std::string text;
-    if (!diagnostic.path.empty()) {
-      text += StyledErr(Style::kBold, Printable(diagnostic.path)) + ": ";
+    if (const std::string where = diagnostic.Where(); !where.empty()) {
+      text += StyledErr(Style::kBold, Printable(where)) + ": ";
     }
     if (!diagnostic.code.empty()) text += StyledErr(Style::kRed, diagnostic.code) + ": ";
     text += Printable(diagnostic.message) + "\n";

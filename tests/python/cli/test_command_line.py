@@ -265,6 +265,7 @@ def test_usage_error_as_json():
         "errors": [
             {
                 "path": "keras-litert convert",
+                "paths": ["keras-litert convert"],
                 "code": "usage-1",
                 "message": "unknown option `--ouput`",
                 "hint": "Did you mean `--output`?",
