@@ -229,7 +229,8 @@ ActivationFunction CellActivation(const Layer& owner, std::string_view key,
   return [layer, serialized](Builder& b, Value x) mutable {
     if (!x.ok()) return x;
     const BuildIn scope(layer.context(), b);
-    return ApplyActivation(layer, x, serialized);
+    // Keras's functions give float32 for float64; a step keeps the dtype of its states.
+    return lrt::Cast(b, ApplyActivation(layer, x, serialized), x.dtype());
   };
 }
 

@@ -309,6 +309,7 @@ Value Einsum(Builder& b, const EinsumEquation& equation, std::vector<Value> oper
   const DType dtype = ResultType(std::span<const Promotable>(types));
   // LiteRT multiplies matrices of floats.
   const DType computed = ir::IsFloat(dtype) ? dtype : DType::kFloat32;
+  if (bias.ok()) bias = lrt::Cast(b, bias, computed);
   std::vector<Labelled> parts;
   for (size_t i = 0; i < operands.size(); ++i) {
     parts.push_back({lrt::Cast(b, operands[i], computed), equation.inputs[i]});

@@ -140,7 +140,9 @@ bool IsZeros(Value x) {
 
 ActivationFunction NamedActivation(Arguments& a, int position, std::string_view name) {
   const std::string function = a.String(position, name, "linear");
-  return [function](Builder& b, Value x) { return x.ok() ? Activate(b, x, function) : x; };
+  return [function](Builder& b, Value x) {
+    return x.ok() ? lrt::Cast(b, Activate(b, x, function), x.dtype()) : x;
+  };
 }
 
 // What lstm() and gru() have in common: `first` is the position of the mask, `gates` how many
@@ -181,11 +183,11 @@ Argument Fused(Builder& b, Arguments& a, int first, int gates,
     fits &= !state.ok() || (state.rank() == 2 && state.dim(1) == Dim(units));
   }
   if (!fits) {
-    return b.Fail("rnn-16",
-                  fmt::format("inputs {}, kernel {} and recurrent kernel {} do not belong together, "
-                              "or are no constants",
-                              x.shape().ToString(), kernel.shape().ToString(),
-                              recurrent.shape().ToString()));
+    return b.Fail(
+        "rnn-16",
+        fmt::format("inputs {}, kernel {} and recurrent kernel {} do not belong together, "
+                    "or are no constants",
+                    x.shape().ToString(), kernel.shape().ToString(), recurrent.shape().ToString()));
   }
   const RecurrentCell cell =
       gru ? GruCell(b, kernel, recurrent, bias, activation, gate, reset_after)

@@ -49,6 +49,50 @@ def test_policies(policy, dtype, casts):
     assert result.operators == ({**needed, "CAST": casts} if casts else needed)
 
 
+POLICIES = ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"]
+
+
+def sequence_network(policy):
+    """Tokens, attention, recurrence and normalization under one policy."""
+    keras.config.set_dtype_policy(policy)
+    tokens = keras.Input((6,), dtype="int32", name="tokens")
+    x = layers.Embedding(9, 8, mask_zero=True)(tokens)
+    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4)(x, x))
+    x = layers.EinsumDense("abc,cd->abd", (None, 8), bias_axes="d", activation="gelu")(x)
+    y = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(x)
+    z = layers.GRU(5)(layers.RMSNormalization()(y))
+    return keras.Model(tokens, [z, layers.Dense(3)(layers.Dense(8, activation="softmax")(z))])
+
+
+def image_network(policy):
+    """Convolutions, pooling and normalization other than those of `network`."""
+    keras.config.set_dtype_policy(policy)
+    image = keras.Input((9, 8, 4), name="image", dtype="uint8")
+    x = layers.Rescaling(1 / 127.5, -1)(image)
+    x = layers.SeparableConv2D(6, 3, activation="silu")(x)
+    x = layers.GroupNormalization(3)(x)
+    x = layers.concatenate([layers.MaxPooling2D()(x), layers.AveragePooling2D(2)(x)])
+    x = layers.UpSampling2D(2, interpolation="bilinear")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", activation="hard_swish")(x)
+    x = layers.Conv2DTranspose(4, 2, strides=2)(x)
+    x = layers.GlobalAveragePooling2D()(layers.PReLU()(x))
+    return keras.Model(image, layers.Dense(5)(x))
+
+
+@pytest.mark.parametrize("make", [sequence_network, image_network])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_policies_of_other_layers(policy, make):
+    if "bfloat16" in policy and keras.backend.backend() == "numpy" and make is image_network:
+        pytest.skip("NumPy's convolution has no bfloat16")
+    if policy == "float16" and keras.backend.backend() == "numpy" and make is sequence_network:
+        pytest.skip("NumPy's einsum has no float16")
+    model = make(policy)
+    compute = policy.removeprefix("mixed_")
+    assert {str(y.dtype) for y in model.outputs} == {compute}
+    # Roundings of a deep network add up: four times that of one layer.
+    check(model, tolerance=4 * HALF.get(compute, 2.5e-5), high=255 if make is image_network else 9)
+
+
 def test_a_float32_head_on_a_mixed_model_needs_no_cast():
     x = keras.Input((4,))
     y = layers.Dense(8, dtype="mixed_float16", activation="relu")(x)

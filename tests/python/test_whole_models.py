@@ -64,6 +64,66 @@ def test_operation_nodes():
     check(keras.Model(x, [ops.mean(z, axis=1), ops.reshape(y, (-1, 8)), ops.max(y, axis=(1, 2))]))
 
 
+def test_masks_are_nodes_of_the_graph():
+    """Keras writes what computes a mask beside the layers, and hands it over by keyword."""
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    features = keras.Input((None, 4), name="features")
+    x = layers.Embedding(9, 4, mask_zero=True)(tokens)
+    y = layers.Masking(mask_value=1.0)(features)
+    joined = layers.Concatenate(axis=1)([x, y])
+    outputs = [
+        layers.LSTM(3)(layers.Add()([x, y])),
+        layers.GlobalAveragePooling1D()(joined),
+        layers.MultiHeadAttention(2, 3)(x, y),
+        layers.Softmax()(ops.sum(joined, axis=-1)),
+    ]
+    model = keras.Model([tokens, features], outputs)
+    assert any(type(one).__name__ == "NotEqual" for one in model.operations)
+    rng = np.random.default_rng(0)
+    sets = []
+    for batch, time in ((1, 5), (3, 7)):
+        ids = rng.integers(0, 9, (batch, time)).astype("int32")
+        ids[:, -2:] = 0
+        ids[:, 0] = 3
+        values = rng.normal(size=(batch, time, 4)).astype("float32")
+        values[:, -1:] = 1.0
+        sets.append([ids, values])
+    check(model, sets, tolerance=1e-4)
+
+
+def test_operations_between_shared_layers():
+    """Operators of tensors, slices, comparisons and functions, around a layer called thrice."""
+    x, y = keras.Input((6, 4), name="x"), keras.Input((6, 4), name="y")
+    shared = layers.Dense(4, activation="relu")
+    a, b = shared(x), shared(y)
+    c = shared(ops.where(a > b, a - 1, 2 * b))
+    first, *_ = ops.split(c, 3, axis=1)
+    outputs = {
+        "slices": c[:, 0] + c[:, -1, ::-1],
+        "ellipsis": c[..., 1:3] ** 2,
+        "matmul": ops.softmax(x @ ops.transpose(y, (0, 2, 1))),
+        "any": ops.any(c > 0.5, axis=-1),
+        "first": ops.expand_dims(first, 1) / (1 + ops.abs(c[:, None, :2])),
+        "einsum": ops.einsum("bij,bkj->bik", a, b),
+    }
+    check(keras.Model([x, y], outputs))
+
+
+def test_models_in_models_in_models():
+    """Three levels, each called more than once."""
+    x = keras.Input((5,))
+    inner = keras.Model(x, layers.Dense(5, activation="tanh")(x), name="inner")
+    y = keras.Input((5,))
+    middle = keras.Model(y, {"once": inner(y), "twice": inner(inner(y))}, name="middle")
+    block = keras.Sequential([layers.Dense(3), layers.BatchNormalization()], name="block")
+    z = keras.Input((5,), name="z")
+    results = middle(z)
+    again = middle(results["twice"])
+    model = keras.Model(z, [results["twice"], block(again["once"]), block(again["twice"])])
+    check(model)
+    check(model, extension=".h5")
+
+
 def test_unknown_sizes_stay_dynamic():
     x = keras.Input((None, None, 3), name="image")
     y = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
