@@ -24,6 +24,10 @@ struct ConvertOptions {
 
   // Called from the converting thread as bytes are written; may be empty.
   std::function<void(int64_t bytes_written, int64_t bytes_total)> progress;
+
+  // Asked from the converting thread, between passes and as bytes are written; may be empty. True
+  // ends the conversion with the error "cancelled" and leaves no file.
+  std::function<bool()> cancelled;
 };
 
 }  // namespace keras_litert

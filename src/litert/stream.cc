@@ -108,12 +108,18 @@ class Stream {
       }
       const bool weight_done = --tiles_left_[item.weight] == 0;
       changed_.notify_all();
-      if (weight_done || (is_caller && options_.progress)) {
+      if (weight_done || is_caller) {
         const int64_t written = written_;
         lock.unlock();
         if (weight_done) (*item.constant)->Release();
         if (is_caller && options_.progress) options_.progress(written, layout_.total);
+        const bool cancelled = is_caller && options_.cancelled && options_.cancelled();
         lock.lock();
+        if (cancelled && !error_) {
+          error_ = Cancelled().error();
+          error_index_ = 0;
+          changed_.notify_all();
+        }
       }
     }
   }

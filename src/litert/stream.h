@@ -13,6 +13,8 @@ namespace keras_litert::litert {
 struct StreamOptions {
   // Called on the caller's thread; may be empty.
   std::function<void(int64_t written, int64_t total)> progress;
+  // Asked on the caller's thread between tiles; may be empty. True stops all threads.
+  std::function<bool()> cancelled = {};
   // Threads that evaluate and write, the caller's included; 0: one for each core, at most 8.
   unsigned threads = 0;
   // Size of the pieces in which large weights are evaluated.

@@ -13,7 +13,9 @@ Result<int64_t> WriteFile(const ir::Module& module, const std::filesystem::path&
   const Layout layout = LayOut(module, plan, options.metadata, options.external_weights_from);
   KL_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(path));
   KL_RETURN_IF_ERROR(file->Reserve(layout.total));
-  KL_RETURN_IF_ERROR(StreamFile(plan, layout, *file, {.progress = options.progress}));
+  KL_RETURN_IF_ERROR(StreamFile(plan, layout, *file,
+                                {.progress = options.progress, .cancelled = options.cancelled}));
+  if (options.cancelled && options.cancelled()) return Cancelled();
   KL_RETURN_IF_ERROR(file->Commit());
   return layout.total;
 }

@@ -17,6 +17,9 @@ struct WriteOptions {
   std::map<std::string, std::string> metadata;
   // Called on the caller's thread as bytes are written; may be empty.
   std::function<void(int64_t written, int64_t total)> progress;
+  // Asked on the caller's thread between tiles and before the file gets its name; may be empty.
+  // True ends the work with the error "cancelled".
+  std::function<bool()> cancelled;
   // Files of this size and more keep weights outside of the FlatBuffer, whose offsets reach no
   // further than 2 GB. Smaller files are readable by every runtime; tests lower the limit.
   int64_t external_weights_from = (int64_t{1} << 31) - 1;

@@ -1,0 +1,279 @@
+"""export() and convert_file()."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import pathlib
+import threading
+from typing import Any
+
+import keras
+
+from keras_litert import _core, _direct, _signature
+from keras_litert.errors import Diagnostic, ExportError, raise_for
+
+STRATEGIES = ("auto", "direct", "tracer")
+# Options of TensorFlow's converter that ask for quantization.
+_QUANTIZATION = (
+    "optimizations",
+    "representative_dataset",
+    "target_spec",
+    "inference_input_type",
+    "inference_output_type",
+    "quant_config",
+)
+# Options of Keras's other LiteRT exporters that have nothing to choose here: every file has builtin
+# operators only, and dynamic sizes.
+_ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
+_OPTIONS = ("input_signature", "verbose", "debug", "strategy", "static_batch", "shapes")
+_lock = threading.RLock()
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportReport:
+    """What an export did.
+
+    Attributes:
+        path: The file.
+        strategy: "direct" or "tracer".
+        inputs, outputs: (name, dtype, shape) of each; -1 is a size that the caller chooses.
+        operators: How often each LiteRT operator is in the file.
+        file_bytes: The file's size.
+        seconds: Time of the conversion, from the first read of the model to the renamed file.
+        notes: What a user should know.
+    """
+
+    path: str
+    strategy: str
+    inputs: list[tuple[str, str, tuple[int, ...]]]
+    outputs: list[tuple[str, str, tuple[int, ...]]]
+    operators: dict[str, int]
+    file_bytes: int
+    seconds: float
+    notes: list[str]
+
+    def __str__(self) -> str:
+        def tensors(entries):
+            return "\n".join(
+                f"    {name}: {dtype}{list(None if n < 0 else n for n in shape)}"
+                for name, dtype, shape in entries
+            )
+
+        operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
+        notes = "".join(f"\n  note: {note}" for note in self.notes)
+        return (
+            f"{self.path}: {self.file_bytes / 1e6:.2f} MB in {self.seconds:.2f} s "
+            f"({self.strategy})\n  inputs\n{tensors(self.inputs)}\n  outputs\n"
+            f"{tensors(self.outputs)}\n  {operators}{notes}"
+        )
+
+
+def export(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    input_signature: Any = None,
+    verbose: bool | None = None,
+    strategy: str = "auto",
+    static_batch: int | None = None,
+    shapes: dict[str, tuple[int | None, ...]] | None = None,
+    debug: bool = False,
+    **kwargs: Any,
+) -> ExportReport:
+    """Writes a Keras model as a LiteRT file.
+
+    Args:
+        model: A keras.Model of any kind, on any backend. Neither it nor Keras is changed; a model
+            that was never built is built with `input_signature`.
+        path: The file to write; ends in `.tflite`.
+        input_signature: The inputs' shapes (batch included, None where the caller chooses) and
+            dtypes, in the structure in which the model takes them: keras.InputSpec, KerasTensor,
+            (shape, dtype), tf.TensorSpec, or example tensors. None: from the model.
+        verbose: True prints a summary.
+        strategy: "direct" reads the model's config and weights; "tracer" runs the model on
+            symbolic tensors; "auto" tries the first where it can read the model, then the second.
+        static_batch: Fixes the first size of every input where it is unknown.
+        shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
+        debug: True lets exceptions of the model's code through as they are.
+        kwargs: Options of Keras's other LiteRT exporters, in their spelling.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ExportError: The model cannot be expressed in LiteRT's builtin operators; no file is
+            written. Carries every reason.
+        TypeError: An option is not known.
+        ValueError: An option has a value that it cannot have, or the path another ending.
+    """
+    target = os.fspath(path)
+    _check_options(target, strategy, kwargs)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
+    options: dict[str, Any] = {"static_batch": static_batch}
+    with _lock:
+        _build(model, input_signature)
+        signature = _signature.infer(model, input_signature)
+        fixed = {
+            name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
+        }
+        report = _run(model, target, strategy, signature, {**options, "shapes": fixed}, debug)
+    if verbose:
+        print(report)
+    return report
+
+
+def _run(model, target, strategy, signature, options, debug) -> ExportReport:
+    from keras_litert import tracer
+
+    failures: list[tuple[str, ExportError]] = []
+    if strategy in ("auto", "direct"):
+        try:
+            direct_options = dict(options)
+            if signature.given:
+                given = {
+                    leaf.name: [-1 if n is None else n for n in leaf.shape]
+                    for leaf in signature.leaves()
+                }
+                direct_options["shapes"] = {**given, **options["shapes"]}
+            return _report("direct", target, _direct.convert(model, target, direct_options))
+        except ExportError as error:
+            failures.append(("direct", error))
+        except Exception as error:
+            if debug and strategy == "direct":
+                raise
+            problem = Diagnostic(
+                "", "config-1", f"the model's config cannot be made: {_first_line(error)}"
+            )
+            failures.append(("direct", ExportError([problem])))
+    if strategy in ("auto", "tracer"):
+        try:
+            report = tracer.convert(model, target, signature, options)
+            return _report("tracer", target, report)
+        except ExportError as error:
+            if debug and error.__cause__ is not None:
+                raise error.__cause__
+            failures.append(("tracer", error))
+    raise _failure(model, failures)
+
+
+def _failure(model, failures: list[tuple[str, ExportError]]) -> ExportError:
+    """One error with the reasons of every strategy that was tried."""
+    if len(failures) == 1:
+        error = failures[0][1]
+        result = ExportError(error.diagnostics, f"'{model.name}' cannot be exported:")
+        result.__cause__ = error.__cause__
+        return result
+    lines = [f"'{model.name}' cannot be exported."]
+    for strategy, error in failures:
+        what = "Its config" if strategy == "direct" else "Its code, run on symbolic tensors"
+        lines.append(f"{what} ({strategy}):")
+        lines += [f"  {diagnostic}" for diagnostic in error.diagnostics]
+    result = ExportError([])
+    result.diagnostics = [d for _, error in failures for d in error.diagnostics]
+    result.args = ("\n".join(lines),)
+    result.__cause__ = failures[-1][1].__cause__
+    return result
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _report(strategy: str, path: str, report: dict[str, Any]) -> ExportReport:
+    return ExportReport(
+        path=path,
+        strategy=strategy,
+        inputs=report["inputs"],
+        outputs=report["outputs"],
+        operators=report["operators"],
+        file_bytes=report["file_bytes"],
+        seconds=report["seconds"],
+        notes=report["notes"],
+    )
+
+
+def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
+    if not isinstance(path, str) or pathlib.PurePath(path).suffix != ".tflite":
+        raise ValueError(f"the path must end in '.tflite', got {path!r}")
+    if strategy not in STRATEGIES:
+        near = difflib.get_close_matches(str(strategy), STRATEGIES, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(
+            f"strategy must be one of {', '.join(map(repr, STRATEGIES))}, got {strategy!r}{hint}"
+        )
+    for name, value in kwargs.items():
+        if name in _QUANTIZATION:
+            if value is None or value == [] or value == {}:
+                continue
+            raise NotImplementedError(
+                f"'{name}' asks for quantization, which this version does not do: it writes the "
+                "model in float"
+            )
+        if name in _ACCEPTED:
+            if value == _ACCEPTED[name] or value is None:
+                continue
+            raise ValueError(
+                f"'{name}' must be {_ACCEPTED[name]}, got {value!r}: every file has "
+                "builtin operators only"
+            )
+        known = [*_OPTIONS, *_QUANTIZATION, *_ACCEPTED]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise TypeError(f"export() has no option '{name}'{hint}")
+
+
+def _build(model: keras.Model, input_signature: Any) -> None:
+    """Builds what has no weights yet, by one run of the model on zeros."""
+    unbuilt = [
+        layer
+        for layer in model._flatten_layers(include_self=True, recursive=True)
+        if not layer.built
+    ]
+    if not unbuilt or _signature.functional_of(model) is not None:
+        return
+    signature = _signature.infer(model, input_signature)
+    args, kwargs = _signature.zeros(signature)
+    if getattr(model, "_call_has_training_arg", False):
+        kwargs = {**kwargs, "training": False}
+    model(*args, **kwargs)
+
+
+def convert_file(
+    source: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    verbose: bool | None = None,
+    static_batch: int | None = None,
+    shapes: dict[str, tuple[int | None, ...]] | None = None,
+) -> ExportReport:
+    """Converts a saved `.keras`, `.h5` or `.hdf5` file, as the command line tool does.
+
+    No Python code of the model runs, and Keras need not be able to load it.
+
+    Args:
+        source: The saved model.
+        path: The file to write; ends in `.tflite`.
+        verbose: True prints a summary.
+        static_batch: Fixes the first size of every input where it is unknown.
+        shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
+
+    Raises:
+        ExportError: The file cannot be read or converted; nothing is written.
+    """
+    target = os.fspath(path)
+    _check_options(target, "direct", {})
+    fixed = {
+        name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
+    }
+    report, errors = _core.convert_file(
+        os.fspath(source), target, {"static_batch": static_batch, "shapes": fixed}
+    )
+    raise_for(errors)
+    result = _report("direct", target, report)
+    if verbose:
+        print(result)
+    return result

@@ -1,0 +1,190 @@
+#include "compile.h"
+
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "ir/print.h"
+#include "ir/verify.h"
+#include "keras_litert/convert.h"
+#include "litert/writer.h"
+#include "passes/check_types.h"
+#include "passes/pipeline.h"
+#include "util/near_match.h"
+#include "util/platform.h"
+
+namespace keras_litert {
+namespace {
+
+constexpr std::string_view kLowerStage = "lower";
+
+std::vector<TensorReport> Describe(const std::vector<ir::Tensor*>& tensors,
+                                   const std::vector<std::string>& names) {
+  std::vector<TensorReport> reports;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    TensorReport report{names[i], std::string(ir::Name(tensors[i]->type.dtype)), {}};
+    for (ir::Dim dim : tensors[i]->type.shape) report.shape.push_back(dim.value_or_minus_one());
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::vector<OperatorCount> CountOperators(const ir::Module& module) {
+  std::map<std::string, int64_t> counts;
+  for (const auto& graph : module.graphs) {
+    for (const ir::Operator* op = graph->first(); op != nullptr; op = op->next) {
+      ++counts[tflite::EnumNameBuiltinOperator(op->code)];
+    }
+  }
+  std::vector<OperatorCount> sorted;
+  for (const auto& [name, count] : counts) sorted.push_back({name, count});
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& x, const auto& y) { return x.count > y.count; });
+  return sorted;
+}
+
+// "--shape image=?,224,224,3"
+std::string ShapeForm(const layers::ModelInput& input) {
+  std::string sizes;
+  for (const int64_t size : input.shape) {
+    sizes += (sizes.empty() ? "" : ",") + (size < 0 ? "?" : std::to_string(size));
+  }
+  return fmt::format("--shape {}={}", input.name, sizes);
+}
+
+}  // namespace
+
+ir::Value MakeInput(ir::Builder& b, const layers::ModelInput& input, const ConvertOptions& options,
+                    std::map<int, ir::Dim>& shared_symbols) {
+  const auto fixed = options.shapes.find(input.name);
+  if (fixed != options.shapes.end() && fixed->second.size() != input.shape.size()) {
+    return b.Fail("option-1",
+                  fmt::format("input '{}' has rank {}, the given shape has {}", input.name,
+                              input.shape.size(), fixed->second.size()),
+                  fmt::format("Give it {}.", ShapeForm(input)));
+  }
+  ir::Shape shape;
+  for (size_t i = 0; i < input.shape.size(); ++i) {
+    int64_t size = input.shape[i];
+    if (fixed != options.shapes.end() && fixed->second[i] >= 0) {
+      if (size >= 0 && size != fixed->second[i]) {
+        return b.Fail(
+            "option-2",
+            fmt::format("input '{}': size {} of axis {} is fixed by the model, {} was asked for",
+                        input.name, size, i, fixed->second[i]),
+            fmt::format("Give it {}.", ShapeForm(input)));
+      }
+      size = fixed->second[i];
+    } else if (size < 0 && i == 0 && options.static_batch) {
+      size = *options.static_batch;
+    }
+    if (size >= 0) {
+      shape.Append(size);
+    } else if (i == 0) {
+      // All inputs share one batch.
+      auto [entry, added] = shared_symbols.try_emplace(0, ir::Dim(0));
+      if (added) entry->second = b.symbols().NewInput("batch");
+      shape.Append(entry->second);
+    } else {
+      shape.Append(b.symbols().NewInput(fmt::format("{}_{}", input.name, i)));
+    }
+  }
+  b.module().input_names.push_back(input.name);
+  return ir::Value(b.graph().AddInput({input.dtype, shape}, input.name));
+}
+
+void CheckShapeOptions(ir::Builder& b, const ConvertOptions& options,
+                       const std::vector<std::string>& inputs) {
+  for (const auto& [given, shape] : options.shapes) {
+    if (inputs.empty() || std::find(inputs.begin(), inputs.end(), given) != inputs.end()) continue;
+    const std::vector<std::string_view> candidates(inputs.begin(), inputs.end());
+    const std::optional<std::string> near = NearMatch(given, candidates);
+    b.Fail("option-3", fmt::format("the model has no input '{}'", given),
+           near ? fmt::format("Did you mean '{}'?", *near)
+                : fmt::format("Its inputs are '{}'.", fmt::join(inputs, "', '")));
+  }
+}
+
+Result<ir::ConstantPtr> MakeConstant(const Array& array, const std::string& name) {
+  const std::optional<ir::DType> dtype = ir::DTypeFromName(array.dtype);
+  if (!dtype || ir::SizeOf(*dtype) == 0) {
+    return Fail(name, "array-1", fmt::format("an array has the dtype '{}'", array.dtype));
+  }
+  size_t bytes = ir::SizeOf(*dtype);
+  bool valid = true;
+  for (int64_t size : array.shape) {
+    valid = valid && size >= 0 && !__builtin_mul_overflow(bytes, static_cast<size_t>(size), &bytes);
+  }
+  if (!valid || bytes != array.bytes.size()) {
+    return Fail(
+        name, "array-2",
+        fmt::format("an array of shape {} and dtype {} has {} bytes",
+                    ir::Shape::Of(array.shape).ToString(), array.dtype, array.bytes.size()));
+  }
+  return ir::ViewConstant({*dtype, ir::Shape::Of(array.shape)}, array.bytes, array.owner);
+}
+
+std::vector<std::string> PassNames() {
+  std::vector<std::string> names{std::string(kLowerStage)};
+  for (const passes::Pass& pass : passes::Pipeline()) names.emplace_back(pass.name);
+  return names;
+}
+
+Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& output,
+                              const ConvertOptions& options, const std::string& model_name,
+                              std::vector<std::string> notes) {
+  // passes: the graph as LiteRT runs it best.
+  auto dump = [&](std::string_view stage) {
+    const auto& wanted = options.dump_after;
+    if (options.dump && std::find(wanted.begin(), wanted.end(), stage) != wanted.end()) {
+      options.dump(std::string(stage), ir::Print(module));
+    }
+  };
+  // A defect of this compiler is reported with the stage that made it where assertions are compiled
+  // in, else once.
+  std::vector<Diagnostic> defects;
+  auto verify = [&](std::string_view stage) {
+    if (!defects.empty()) return;
+    defects = ir::Verify(module);
+    for (Diagnostic& defect : defects) defect.message += fmt::format(" (after {})", stage);
+  };
+  auto after = [&](std::string_view stage) {
+    dump(stage);
+#ifndef NDEBUG
+    verify(stage);
+#endif
+  };
+  after(kLowerStage);
+  bool cancelled = false;
+  passes::RunPipeline(module, [&](const passes::Pass& pass) {
+    after(pass.name);
+    cancelled = cancelled || (options.cancelled && options.cancelled());
+  });
+  if (cancelled) return Cancelled();
+  if (std::vector<Diagnostic> errors = passes::CheckTypes(module); !errors.empty()) {
+    return std::unexpected(Error(std::move(errors)));
+  }
+  verify("all passes");
+  if (!defects.empty()) return std::unexpected(Error(std::move(defects)));
+
+  // litert: the file.
+  litert::WriteOptions write;
+  write.progress = options.progress;
+  write.cancelled = options.cancelled;
+  KL_ASSIGN_OR_RETURN(const int64_t bytes, litert::WriteFile(module, output, write));
+
+  ConvertReport report;
+  report.model_name = model_name;
+  report.inputs = Describe(module.main().inputs(), module.input_names);
+  report.outputs = Describe(module.main().outputs(), module.output_names);
+  report.operators = CountOperators(module);
+  report.file_bytes = bytes;
+  report.peak_memory_bytes = PeakResidentBytes();
+  report.notes = std::move(notes);
+  return report;
+}
+
+}  // namespace keras_litert
