@@ -41,9 +41,18 @@ def fresh_keras():
 
 def pytest_addoption(parser):
     parser.addoption("--support-json", metavar="PATH", help="write what the tests show to PATH")
+    parser.addoption(
+        "--exporter",
+        choices=("direct", "tracer", "agree"),
+        help="convert with the Python package; see exporter.py",
+    )
 
 
 def pytest_configure(config):
+    if config.getoption("exporter"):
+        import exporter
+
+        exporter.install(config.getoption("exporter"))
     if config.getoption("support_json") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(SupportRecord(config), "support-record")
 
