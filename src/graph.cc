@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "archive/json.h"
+#include "archive/memory_archive.h"
 #include "compile.h"
 #include "ir/builder.h"
 #include "ir/operators.h"
+#include "layers/layer.h"
+#include "layers/table.h"
 #include "ops/table.h"
 #include "util/near_match.h"
 
@@ -33,6 +38,16 @@ struct Graph::State {
     ir::Graph* graph;
     size_t num_inputs;                  // without the captures
     std::vector<ir::Tensor*> captures;  // tensors of the graph around
+  };
+
+  struct LibraryLayer {
+    LibraryLayer(nlohmann::json c, std::shared_ptr<const archive::Archive> source,
+                 ir::Builder builder)
+        : config(std::move(c)), archive(std::move(source)), context(builder, *archive) {}
+
+    nlohmann::json config;
+    std::shared_ptr<const archive::Archive> archive;
+    layers::LoweringContext context;
   };
 
   explicit State(const ConvertOptions& given)
@@ -94,6 +109,7 @@ struct Graph::State {
   std::map<int, ir::Dim> symbols;
   std::vector<Frame> frames;
   std::vector<Body> bodies;
+  std::vector<std::unique_ptr<LibraryLayer>> library;
   std::vector<Value> tensors;
   std::map<ir::Tensor*, Tensor> ids;
   std::deque<ir::Builder::Scope> layers;
@@ -246,6 +262,62 @@ Result<Graph::Argument> Graph::Call(std::string_view operation, const Arguments&
     }
   }
   return state_->Public(result);
+}
+
+Result<int> Graph::AddLayer(const std::string& config, const std::map<std::string, Tensor>& weights,
+                            std::map<std::string, std::string, std::less<>> assets) {
+  KL_ASSIGN_OR_RETURN(nlohmann::json parsed, archive::ParseJson(config, "the layer's config"));
+  archive::MemoryContent content{config, "", {}, std::move(assets)};
+  for (const auto& [path, tensor] : weights) {
+    const Value value = state_->At(tensor);
+    if (!value.is_constant()) {
+      return Fail(LayerPath(), "graph-3", "the weight '" + path + "' is no constant");
+    }
+    content.weights.emplace(path, value.constant());
+  }
+  state_->library.push_back(std::make_unique<State::LibraryLayer>(
+      std::move(parsed), archive::OpenMemory(std::move(content)), state_->Top()));
+  return static_cast<int>(state_->library.size()) - 1;
+}
+
+Result<Graph::LayerResult> Graph::CallLayer(int layer, const Arguments& arguments,
+                                            const std::vector<Mask>& masks) {
+  State::LibraryLayer& known = *state_->library.at(static_cast<size_t>(layer));
+  layers::LoweringContext& context = known.context;
+  context.b = state_->Top();
+  context.masks.clear();
+  const size_t here = state_->frames.size() - 1;
+  for (const auto& [tensor, mask] : masks) {
+    const Value value = state_->In(here, state_->At(tensor));
+    const Value its_mask = state_->In(here, state_->At(mask));
+    if (value.ok() && its_mask.ok()) context.masks[value.tensor()] = its_mask;
+  }
+  ops::Arguments call(context.b, "call");
+  for (const Argument& argument : arguments.positional) {
+    call.AddPositional(state_->Internal(argument));
+  }
+  for (const auto& [key, argument] : arguments.keyword) {
+    call.AddKeyword(key, state_->Internal(argument));
+  }
+  ops::Argument result;
+  if (state_->build.errors.empty()) {
+    result = layers::CallLayer(context, known.config, {"layer", "", {}, true}, call);
+  }
+  if (std::optional<Error> error = state_->TakeErrors()) return std::unexpected(std::move(*error));
+  LayerResult public_result;
+  for (Value value : result.Flatten()) {
+    if (!value.ok()) return Fail(LayerPath(), "internal-layer", "a layer gave no result");
+    const auto mask = context.masks.find(value.tensor());
+    if (mask != context.masks.end() && mask->second.ok()) {
+      public_result.masks.emplace_back(state_->Add(value), state_->Add(mask->second));
+    }
+  }
+  public_result.value = state_->Public(result);
+  return public_result;
+}
+
+bool Graph::KnowsLayer(std::string_view class_name) {
+  return layers::FindLayer(class_name) != nullptr;
 }
 
 bool Graph::Knows(std::string_view operation) {
@@ -441,7 +513,11 @@ Result<ConvertReport> Graph::Write(const std::filesystem::path& output,
   ir::Builder b = state_->Top();
   CheckShapeOptions(b, state_->options);
   if (std::optional<Error> error = state_->TakeErrors()) return std::unexpected(std::move(*error));
-  return Compile(state_->module, output, options, model_name, state_->start, {});
+  std::vector<std::string> notes;
+  for (const auto& layer : state_->library) {
+    notes.insert(notes.end(), layer->context.notes.begin(), layer->context.notes.end());
+  }
+  return Compile(state_->module, output, options, model_name, state_->start, std::move(notes));
 }
 
 }  // namespace keras_litert

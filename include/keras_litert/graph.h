@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -100,6 +101,26 @@ class Graph {
   // True where Call() knows the operation.
   static bool Knows(std::string_view operation);
   static std::vector<std::string> Names();
+
+  // A layer of Keras's own, by its config: serialized as in config.json, with its weights and
+  // assets by their paths in an archive that holds the layer alone as "layer"
+  // ("layer/vars/0", "assets/layer/vocabulary.txt"). Gives its number for CallLayer().
+  Result<int> AddLayer(const std::string& config, const std::map<std::string, Tensor>& weights,
+                       std::map<std::string, std::string, std::less<>> assets);
+
+  // True where CallLayer() knows the class.
+  static bool KnowsLayer(std::string_view class_name);
+
+  // A tensor and the mask that travels with it.
+  using Mask = std::pair<Tensor, Tensor>;
+  struct LayerResult {
+    Argument value;
+    std::vector<Mask> masks;  // of the value's tensors, where they have one
+  };
+  // Calls a layer for inference: what the layer computes in `training=False`, lowered as in a model
+  // that is read from a file. `masks`: those of the arguments' tensors.
+  Result<LayerResult> CallLayer(int layer, const Arguments& arguments,
+                                const std::vector<Mask>& masks);
 
   Type TypeOf(Tensor tensor) const;
 

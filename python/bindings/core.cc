@@ -176,6 +176,25 @@ Graph::Argument ToArgument(nb::handle object) {
   return argument;
 }
 
+Graph::Arguments ToArguments(const nb::tuple& args, const nb::dict& kwargs) {
+  Graph::Arguments arguments;
+  for (nb::handle arg : args) arguments.positional.push_back(ToArgument(arg));
+  for (auto [key, arg] : kwargs) {
+    arguments.keyword.emplace_back(nb::cast<std::string>(key), ToArgument(arg));
+  }
+  return arguments;
+}
+
+// Assets are bytes to Python, text to the core.
+std::map<std::string, std::string, std::less<>> ToText(
+    const std::map<std::string, nb::bytes>& files) {
+  std::map<std::string, std::string, std::less<>> texts;
+  for (const auto& [path, content] : files) {
+    texts.emplace(path, std::string(content.c_str(), content.size()));
+  }
+  return texts;
+}
+
 nb::object FromArgument(const Graph::Argument& a) {
   using Kind = Graph::Argument::Kind;
   switch (a.kind) {
@@ -248,12 +267,12 @@ NB_MODULE(_core, m) {
   });
   m.def("convert_model",
         [](std::string config, std::string keras_version, const std::vector<Weight>& weights,
-           std::map<std::string, std::string> assets, const std::filesystem::path& output,
+           const std::map<std::string, nb::bytes>& assets, const std::filesystem::path& output,
            const nb::dict& given) {
           keras_litert::MemoryModel model;
           model.config = std::move(config);
           model.keras_version = std::move(keras_version);
-          for (auto& [path, text] : assets) model.assets.emplace(path, std::move(text));
+          model.assets = ToText(assets);
           // The caller's list keeps the arrays alive.
           for (const auto& [path, dtype, shape, bytes] : weights) {
             model.weights.emplace(path, ToArray(dtype, shape, bytes, nullptr));
@@ -289,14 +308,31 @@ NB_MODULE(_core, m) {
       .def("call",
            [](Graph& g, const std::string& operation, const nb::tuple& args,
               const nb::dict& kwargs) {
-             Graph::Arguments arguments;
-             for (nb::handle arg : args) arguments.positional.push_back(ToArgument(arg));
-             for (auto [key, arg] : kwargs) {
-               arguments.keyword.emplace_back(nb::cast<std::string>(key), ToArgument(arg));
-             }
-             Result<Graph::Argument> result = g.Call(operation, arguments);
+             Result<Graph::Argument> result = g.Call(operation, ToArguments(args, kwargs));
              if (!result) return nb::make_tuple(nb::none(), Errors(result.error()));
              return nb::make_tuple(FromArgument(*result), nb::none());
+           })
+      .def("add_layer",
+           [](Graph& g, const std::string& config,
+              const std::map<std::string, TensorHandle>& weights,
+              const std::map<std::string, nb::bytes>& assets) {
+             std::map<std::string, Graph::Tensor> ids;
+             for (const auto& [path, tensor] : weights) ids.emplace(path, tensor.id);
+             return Outcome(g.AddLayer(config, ids, ToText(assets)));
+           })
+      .def("call_layer",
+           [](Graph& g, int layer, const nb::tuple& args, const nb::dict& kwargs,
+              const std::vector<std::pair<TensorHandle, TensorHandle>>& masks) {
+             std::vector<Graph::Mask> given;
+             for (const auto& [tensor, mask] : masks) given.emplace_back(tensor.id, mask.id);
+             Result<Graph::LayerResult> result =
+                 g.CallLayer(layer, ToArguments(args, kwargs), given);
+             if (!result) return nb::make_tuple(nb::none(), Errors(result.error()));
+             nb::dict found;
+             for (const auto& [tensor, mask] : result->masks) {
+               found[nb::int_(tensor)] = nb::cast(TensorHandle{mask});
+             }
+             return nb::make_tuple(nb::make_tuple(FromArgument(result->value), found), nb::none());
            })
       .def("type",
            [](Graph& g, TensorHandle tensor) {
@@ -346,5 +382,6 @@ NB_MODULE(_core, m) {
         return Run([&] { return g.Write(output, options, model_name); });
       });
   m.def("knows", [](const std::string& operation) { return Graph::Knows(operation); });
+  m.def("knows_layer", [](const std::string& name) { return Graph::KnowsLayer(name); });
   m.def("operation_names", [] { return Graph::Names(); });
 }

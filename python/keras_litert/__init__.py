@@ -10,6 +10,7 @@ Importing the package makes `keras.Model.export(…, format="litert")` use it, w
 
 from keras_litert import _hook
 from keras_litert._export import ExportReport, convert_file, export
+from keras_litert._verify import OutputComparison, VerifyReport, verify
 from keras_litert.errors import Diagnostic, ExportError
 
 __version__ = "0.1.0"
@@ -17,9 +18,12 @@ __all__ = [
     "Diagnostic",
     "ExportError",
     "ExportReport",
+    "OutputComparison",
+    "VerifyReport",
     "__version__",
     "convert_file",
     "export",
+    "verify",
 ]
 
 _hook.install()

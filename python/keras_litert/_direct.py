@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 from keras.src.saving import saving_lib
-
 from keras_litert import _core
 from keras_litert._arrays import host_array, raw
 from keras_litert.errors import raise_for

@@ -10,7 +10,6 @@ import threading
 from typing import Any
 
 import keras
-
 from keras_litert import _core, _direct, _signature
 from keras_litert.errors import Diagnostic, ExportError, raise_for
 
@@ -27,7 +26,15 @@ _QUANTIZATION = (
 # Options of Keras's other LiteRT exporters that have nothing to choose here: every file has builtin
 # operators only, and dynamic sizes.
 _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
-_OPTIONS = ("input_signature", "verbose", "debug", "strategy", "static_batch", "shapes")
+_OPTIONS = (
+    "input_signature",
+    "verbose",
+    "debug",
+    "strategy",
+    "static_batch",
+    "shapes",
+    "trace_layers",
+)
 _lock = threading.RLock()
 
 
@@ -80,6 +87,7 @@ def export(
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
     debug: bool = False,
+    trace_layers: bool = False,
     **kwargs: Any,
 ) -> ExportReport:
     """Writes a Keras model as a LiteRT file.
@@ -97,6 +105,8 @@ def export(
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
         debug: True lets exceptions of the model's code through as they are.
+        trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
+            lowering them as the core knows them. The file computes the same.
         kwargs: Options of Keras's other LiteRT exporters, in their spelling.
 
     Returns:
@@ -119,13 +129,15 @@ def export(
         fixed = {
             name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
         }
-        report = _run(model, target, strategy, signature, {**options, "shapes": fixed}, debug)
+        report = _run(
+            model, target, strategy, signature, {**options, "shapes": fixed}, debug, trace_layers
+        )
     if verbose:
         print(report)
     return report
 
 
-def _run(model, target, strategy, signature, options, debug) -> ExportReport:
+def _run(model, target, strategy, signature, options, debug, trace_layers) -> ExportReport:
     from keras_litert import tracer
 
     failures: list[tuple[str, ExportError]] = []
@@ -150,7 +162,7 @@ def _run(model, target, strategy, signature, options, debug) -> ExportReport:
             failures.append(("direct", ExportError([problem])))
     if strategy in ("auto", "tracer"):
         try:
-            report = tracer.convert(model, target, signature, options)
+            report = tracer.convert(model, target, signature, options, trace_layers)
             return _report("tracer", target, report)
         except ExportError as error:
             if debug and error.__cause__ is not None:

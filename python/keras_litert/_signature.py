@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 from keras.src import backend
-
 from keras_litert.errors import Diagnostic, ExportError
 
 
@@ -365,3 +364,12 @@ def zeros(signature: Signature):
 
     args, kwargs = map_leaves(make, (signature.args, signature.kwargs))
     return args, kwargs
+
+
+def output_names_of_file(interpreter) -> list[str]:
+    """The outputs of the signature in the graph's order."""
+    runner = interpreter.get_signature_runner("serving_default")
+    index = {detail["index"]: name for name, detail in runner.get_output_details().items()}
+    names = [index[d["index"]] for d in interpreter.get_output_details() if d["index"] in index]
+    # A tensor that is an output twice has two names.
+    return names if len(names) == len(index) else list(runner.get_output_details())

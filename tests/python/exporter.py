@@ -48,19 +48,22 @@ def install(mode):
             keras_litert.export(model, target, strategy=mode, **given)
             return completed
         with tempfile.TemporaryDirectory() as folder:
-            for strategy in ("direct", "tracer"):
-                own = pathlib.Path(folder) / f"{strategy}.tflite"
+            for name in ("direct", "tracer", "layers"):
+                own = pathlib.Path(folder) / f"{name}.tflite"
                 outcome = "same"
+                strategy = "direct" if name == "direct" else "tracer"
                 try:
-                    keras_litert.export(model, own, strategy=strategy, **given)
+                    keras_litert.export(
+                        model, own, strategy=strategy, trace_layers=name == "layers", **given
+                    )
                     if own.read_bytes() != target.read_bytes():
                         outcome = "other bytes"
-                        _keep(strategy, target, own)
+                        _keep(name, target, own)
                 except keras_litert.ExportError as error:
                     outcome = str(error)
-                _note(strategy, outcome)
+                _note(name, outcome)
                 if "KERAS_LITERT_AGREEMENT" not in os.environ:
-                    assert outcome == "same", f"{strategy}: {outcome}"
+                    assert outcome == "same", f"{name}: {outcome}"
         return completed
 
     oracle.save, oracle.convert = remember, export

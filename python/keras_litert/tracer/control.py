@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keras
 from keras import tree
-
 from keras_litert.tracer.sizes import is_size
 from keras_litert.tracer.tensors import Tensor
 from keras_litert.tracer.trace import fail

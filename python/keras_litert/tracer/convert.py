@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-
 from keras_litert import _signature
 from keras_litert.errors import raise_for
 from keras_litert.tracer.control import tensor
+from keras_litert.tracer.library import Library
 from keras_litert.tracer.patches import recording
 from keras_litert.tracer.trace import Trace
 
 
 def convert(
-    model: keras.Model, path: str, signature: _signature.Signature, options: dict[str, Any]
+    model: keras.Model,
+    path: str,
+    signature: _signature.Signature,
+    options: dict[str, Any],
+    trace_layers: bool = False,
 ) -> dict[str, Any]:
     """Writes `path` from a run of the model on symbolic tensors; gives the core's report.
+
+    `trace_layers`: trace the code of Keras's own layers too, which the core knows.
 
     Raises:
         ExportError: an operation that the model reaches cannot be lowered, or its code cannot be
@@ -35,7 +41,8 @@ def convert(
     if getattr(model, "_call_has_training_arg", False):
         call_kwargs["training"] = False
     failure = None
-    with recording(trace, top=model):
+    library = None if trace_layers else Library(trace)
+    with recording(trace, top=model, library=library):
         try:
             outputs = model(*args, **call_kwargs)
             names = _signature.output_names(outputs)

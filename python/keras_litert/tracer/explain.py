@@ -8,7 +8,6 @@ import re
 import traceback
 
 import keras
-
 from keras_litert.errors import Diagnostic
 from keras_litert.tracer.sizes import UnknownSize
 from keras_litert.tracer.trace import Trace, TraceError

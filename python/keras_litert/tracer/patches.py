@@ -13,9 +13,9 @@ from keras.src import backend
 from keras.src.backend.common import variables
 from keras.src.layers.layer import Layer
 from keras.src.ops.operation import Operation
-
 from keras_litert import _core
 from keras_litert.tracer import control, recurrent, structural
+from keras_litert.tracer.library import Library
 from keras_litert.tracer.sizes import is_size
 from keras_litert.tracer.trace import Trace
 
@@ -98,7 +98,7 @@ def _locations(originals: dict[int, str]):
                 yield module, attribute, name
 
 
-def _layer_call(trace: Trace, original, top: Layer):
+def _layer_call(trace: Trace, original, top: Layer, library: Library | None):
     """Layer.__call__ and Operation.__call__: their names are the path of what they compute."""
 
     @functools.wraps(original)
@@ -110,6 +110,10 @@ def _layer_call(trace: Trace, original, top: Layer):
             or (original is _OPERATION_CALL and isinstance(self, Layer))
         ):
             return original(self, *args, **kwargs)
+        if library is not None and isinstance(self, Layer):
+            result = library.call(self, args, kwargs)
+            if result is not NotImplemented:
+                return result
         trace.graph.enter_layer(self.name)
         try:
             return original(self, *args, **kwargs)
@@ -157,10 +161,11 @@ def _variable_assign(trace: Trace, original):
 
 
 @contextlib.contextmanager
-def recording(trace: Trace, top: Layer):
+def recording(trace: Trace, top: Layer, library: Library | None):
     """Records backend functions into the trace; exports in other threads wait.
 
-    `top` is the model: its own name is part of no layer's path. Everything is as before when this
+    `top` is the model: its own name is part of no layer's path. `library` lowers layers that the
+    core knows; None: their code is traced. Everything is as before when this
     ends, however it ends.
     """
     with _lock:
@@ -180,8 +185,8 @@ def recording(trace: Trace, top: Layer):
         try:
             for module, attribute, name in list(_locations(by_id)):
                 replace(module, attribute, replacements[name])
-            replace(Layer, "__call__", _layer_call(trace, Layer.__call__, top))
-            replace(Operation, "__call__", _layer_call(trace, _OPERATION_CALL, top))
+            replace(Layer, "__call__", _layer_call(trace, Layer.__call__, top, library))
+            replace(Operation, "__call__", _layer_call(trace, _OPERATION_CALL, top, None))
             replace(backend.Variable, "value", _variable_value(trace))
             replace(backend.Variable, "assign", _variable_assign(trace, backend.Variable.assign))
             with trace:

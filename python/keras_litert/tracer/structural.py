@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from keras.src import backend
 from keras.src.backend.common.variables import Variable as KerasVariable
-
 from keras_litert.tracer.sizes import is_size
 from keras_litert.tracer.tensors import Tensor
 

@@ -12,7 +12,6 @@ import numpy as np
 from keras.src import backend
 from keras.src.backend.common.variables import Variable as KerasVariable
 from keras.src.backend.common.variables import get_autocast_scope
-
 from keras_litert import _core
 from keras_litert._arrays import host_array, raw
 from keras_litert.errors import Diagnostic, ExportError
@@ -104,13 +103,20 @@ class Trace:
         tensor.array = array
         return tensor
 
+    def weight(self, value) -> Tensor:
+        """A variable's value in its own dtype, or an array, as a constant."""
+        if not isinstance(value, KerasVariable):
+            return self.constant(value)
+        known = self._variables.get(id(value))
+        if known is None:
+            known = self._add_constant(host_array(value))
+            self._variables[id(value)] = known
+            self._kept.append(value)
+        return known
+
     def variable(self, variable: KerasVariable) -> Tensor:
         """The variable's value, cast as the autocast scope says."""
-        known = self._variables.get(id(variable))
-        if known is None:
-            known = self._add_constant(host_array(variable))
-            self._variables[id(variable)] = known
-            self._kept.append(variable)
+        known = self.weight(variable)
         scope = get_autocast_scope()
         if variable._autocast and scope is not None and scope.dtype is not None:
             if "float" in known.dtype and known.dtype != scope.dtype:
@@ -248,6 +254,10 @@ class Trace:
         Raises:
             TraceError: the operation, or these arguments, cannot be lowered.
         """
+        if name in _FOLDED or name.startswith("linalg."):
+            constant = self.fold(name, args, kwargs)
+            if constant is not None:
+                return self.constant(constant) if _is_array(self, constant) else constant
         args, kwargs = self.named(name, args, kwargs)
         operation = _ALIASES.get(name, name)
         if name in _OPTIONAL_ARGUMENTS:
@@ -270,6 +280,8 @@ class Trace:
 
     def fold(self, name: str, args: tuple, kwargs: dict):
         """The result of a function of constants, computed by the backend; None if it is not one."""
+        if name not in self.originals:
+            return None
         if not (self.is_constant(args) and self.is_constant(kwargs)):
             return None
         args, kwargs = keras.tree.map_structure(self.concrete, (args, kwargs))
@@ -311,10 +323,18 @@ _ALIASES = {
     "numpy.identity": "numpy.eye",
 }
 
+# Functions of constants that the backend computes at once. Others of constants are recorded: the
+# core evaluates what is cheap, and keeps casts and transpositions of weights lazy.
+_FOLDED = {"numpy.matmul", "numpy.dot", "numpy.einsum", "numpy.tensordot", "numpy.outer"}
+
 # Arguments that say how something is computed, not what.
 _OPTIONAL_ARGUMENTS: dict[str, set[str]] = {
     "nn.dot_product_attention": {"flash_attention"},
 }
+
+
+def _is_array(trace: Trace, x) -> bool:
+    return isinstance(x, np.ndarray) or trace.originals["core.is_tensor"](x)
 
 
 @functools.cache

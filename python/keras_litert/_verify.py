@@ -1,0 +1,163 @@
+"""verify(): the file, run by the LiteRT runtime, against the live model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import keras
+import numpy as np
+from keras_litert import _signature
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputComparison:
+    """One output of one set of inputs.
+
+    Attributes:
+        name: Of the output.
+        error: Largest difference, as a fraction of the range of the model's output (of its largest
+            magnitude where it has fewer than 8 elements or all are alike). Integers and bools: the
+            fraction of elements that differ.
+        max_absolute: Largest difference.
+        passed: The error is within the tolerance, and shapes, NaNs and infinities agree.
+    """
+
+    name: str
+    error: float
+    max_absolute: float
+    passed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyReport:
+    """What verify() found. True where every output passed."""
+
+    outputs: list[OutputComparison]
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return all(output.passed for output in self.outputs)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        lines = [
+            f"  {output.name}: error {output.error:.1e} of the range, "
+            f"{'passed' if output.passed else f'allowed {self.tolerance:.0e}'}"
+            for output in self.outputs
+        ]
+        return "\n".join(["verified" if self.passed else "differs from the model", *lines])
+
+
+def verify(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    inputs: Any = None,
+    *,
+    tolerance: float = 1e-4,
+    batch: int = 2,
+    size: int = 8,
+    seed: int = 0,
+    input_signature: Any = None,
+) -> VerifyReport:
+    """Runs a file in the LiteRT runtime and compares its outputs with the model's.
+
+    Every input is run twice: state must not leak from one call into the next.
+
+    Args:
+        model: The model that the file was exported from.
+        path: The `.tflite` file.
+        inputs: Arrays in the model's structure; None: random ones (floats from N(0, 1), ints
+            from 0 to 7).
+        tolerance: The largest error allowed; see OutputComparison.
+        batch, size: What dynamic sizes are for random inputs: the first one, the others.
+        seed: Of the random inputs.
+        input_signature: As for export(), for a model that does not know its inputs.
+
+    Raises:
+        ImportError: `ai-edge-litert` is not installed (`pip install keras-litert[verify]`).
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise ImportError(
+            "verify() needs the LiteRT runtime: pip install ai-edge-litert"
+        ) from error
+    signature = _signature.infer(model, input_signature)
+    if inputs is None:
+        arrays = _random(signature, batch, size, seed)
+    else:
+        arrays = [np.asarray(x) for x in _signature.flatten(inputs)]
+    iterator = iter(arrays)
+    args, kwargs = _signature.map_leaves(
+        lambda leaf: keras.ops.convert_to_tensor(next(iterator), dtype=leaf.dtype),
+        (signature.args, signature.kwargs),
+    )
+    if getattr(model, "_call_has_training_arg", False):
+        kwargs = {**kwargs, "training": False}
+    expected = [
+        np.asarray(keras.ops.convert_to_numpy(y))
+        for y in _signature.flatten(model(*args, **kwargs))
+    ]
+
+    interpreter = Interpreter(os.fspath(path))
+    runner = interpreter.get_signature_runner("serving_default")
+    details = runner.get_input_details()
+    names = [leaf.name for leaf in signature.leaves()]
+    feed = {
+        name: array.astype(details[name]["dtype"], copy=False) for name, array in zip(names, arrays)
+    }
+    runner(**feed)
+    results = runner(**feed)
+    order = _signature.output_names_of_file(interpreter)
+    return VerifyReport(
+        [
+            _compare(name, np.asarray(results[name]), want, tolerance)
+            for name, want in zip(order, expected)
+        ],
+        tolerance,
+    )
+
+
+def _random(signature, batch, size, seed) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for leaf in signature.leaves():
+        shape = [
+            n if n is not None else (batch if axis == 0 else size)
+            for axis, n in enumerate(leaf.shape)
+        ]
+        if leaf.dtype == "bool":
+            arrays.append(rng.integers(0, 2, shape).astype(bool))
+        elif "int" in leaf.dtype:
+            arrays.append(rng.integers(0, 8, shape).astype(leaf.dtype))
+        else:
+            dtype = "float32" if leaf.dtype == "bfloat16" else leaf.dtype
+            arrays.append(rng.normal(size=shape).astype(dtype))
+    return arrays
+
+
+def _compare(name, actual, expected, tolerance) -> OutputComparison:
+    if actual.shape != expected.shape:
+        return OutputComparison(name, float("inf"), float("inf"), False)
+    if expected.dtype.kind in "biu":
+        wrong = float(np.mean(actual != expected)) if expected.size else 0.0
+        return OutputComparison(name, wrong, wrong, wrong == 0.0)
+    actual, expected = actual.astype("float64"), expected.astype("float64")
+    finite = np.isfinite(expected)
+    if not np.array_equal(np.isnan(actual), np.isnan(expected)) or not np.array_equal(
+        actual[~finite & ~np.isnan(expected)], expected[~finite & ~np.isnan(expected)]
+    ):
+        return OutputComparison(name, float("inf"), float("inf"), False)
+    if not finite.any():
+        return OutputComparison(name, 0.0, 0.0, True)
+    worst = float(np.max(np.abs(actual[finite] - expected[finite])))
+    largest = float(np.max(np.abs(expected[finite])))
+    scale = float(np.ptp(expected[finite]))
+    if expected.size < 8 or scale == 0.0:
+        scale = max(scale, largest) or 1.0
+    return OutputComparison(name, worst / scale, worst, worst / scale <= tolerance)
