@@ -13,6 +13,7 @@
 #include "litert/writer.h"
 #include "passes/check_types.h"
 #include "passes/pipeline.h"
+#include "util/cancelled.h"
 #include "util/near_match.h"
 #include "util/platform.h"
 

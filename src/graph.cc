@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -511,13 +512,17 @@ Result<std::vector<Graph::Tensor>> Graph::While(int condition, int body,
 Result<ConvertReport> Graph::Write(const std::filesystem::path& output,
                                    const ConvertOptions& options, const std::string& model_name) {
   ir::Builder b = state_->Top();
-  CheckShapeOptions(b, state_->options);
+  CheckShapeOptions(b, state_->options, state_->module.input_names);
   if (std::optional<Error> error = state_->TakeErrors()) return std::unexpected(std::move(*error));
   std::vector<std::string> notes;
   for (const auto& layer : state_->library) {
     notes.insert(notes.end(), layer->context.notes.begin(), layer->context.notes.end());
   }
-  return Compile(state_->module, output, options, model_name, state_->start, std::move(notes));
+  KL_ASSIGN_OR_RETURN(ConvertReport report,
+                      Compile(state_->module, output, options, model_name, std::move(notes)));
+  report.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - state_->start).count();
+  return report;
 }
 
 }  // namespace keras_litert

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "util/cancelled.h"
+
 namespace keras_litert::litert {
 namespace {
 

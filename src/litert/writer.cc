@@ -3,6 +3,7 @@
 #include "litert/header.h"
 #include "litert/plan.h"
 #include "litert/stream.h"
+#include "util/cancelled.h"
 #include "util/platform.h"
 
 namespace keras_litert::litert {
