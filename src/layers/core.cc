@@ -239,9 +239,10 @@ Argument Identity(Layer&, Arguments& call) {
 
 Argument Lambda(Layer& layer, Arguments& call) {
   call.Get(0, "inputs");
-  return layer.Fail("lambda-1",
-                    "a Lambda layer holds Python code, which a converter of files cannot run",
-                    "Write it with layers or functions of keras.ops, which need no Python.");
+  return layer.Fail(
+      "lambda-1", "a Lambda layer holds Python code, which a converter of files cannot run",
+      "Write it with layers or functions of keras.ops, or export the model from Python with "
+      "the keras_litert package: keras_litert.export(model, \"model.tflite\").");
 }
 
 // Layers that run a function or module of another framework.

@@ -105,8 +105,8 @@ Argument CallLayer(LoweringContext& context, const nlohmann::json& serialized,
 
 // What to do about code that is not in the file: custom classes, Lambdas.
 inline constexpr char kNeedsCode[] =
-    "its code is not in the file. Build the model of Keras's own layers and keras.ops; converting "
-    "it where its code is will be the work of the keras_litert Python package, which is to come.";
+    "its code is not in the file. Export the model from Python, where it is, with the keras_litert "
+    "package: keras_litert.export(model, \"model.tflite\").";
 
 // True for a class of Keras itself (not of keras_hub or the like), by its module; configs of Keras
 // 2 name none. REQUIRES: `serialized` is an object.

@@ -20,9 +20,8 @@ using nlohmann::json;
 namespace {
 
 constexpr char kTheirCode[] =
-    "Their code is not in the file. Build the model of Keras's own layers and keras.ops; "
-    "converting "
-    "it where its code is will be the work of the keras_litert Python package, which is to come.";
+    "Their code is not in the file. Export the model from Python, where it is, with the "
+    "keras_litert package: keras_litert.export(model, \"model.tflite\").";
 
 // What a model's lowering needs from outside: values for its inputs, given by the caller of a
 // nested model or made as inputs of the graph.

@@ -12,9 +12,8 @@ from keras import layers
 from oracle import run_cli
 
 THEIR_CODE = (
-    "  help: Their code is not in the file. Build the model of Keras's own layers and keras.ops; "
-    "converting it where its code is will be the work of the keras_litert Python package, which "
-    "is to come.\n"
+    "  help: Their code is not in the file. Export the model from Python, where it is, with the "
+    'keras_litert package: keras_litert.export(model, "model.tflite").\n'
 )
 USUAL = "  help: Keras refuses such a model, too. If it loads this one, please report this error.\n"
 
@@ -92,7 +91,8 @@ def test_lambda(tmp_path):
     keras.Model(x, layers.Lambda(lambda t: t + 1, name="plus")(x)).save(tmp_path / "model.keras")
     assert refused(tmp_path / "model.keras") == (
         "plus: lambda-1: a Lambda layer holds Python code, which a converter of files cannot run\n"
-        "  help: Write it with layers or functions of keras.ops, which need no Python.\n"
+        "  help: Write it with layers or functions of keras.ops, or export the model from Python "
+        'with the keras_litert package: keras_litert.export(model, "model.tflite").\n'
     )
 
 
@@ -119,9 +119,9 @@ def test_class_of_an_old_file(saved, tmp_path):
         file.attrs["model_config"] = json.dumps(config)
     assert refused(path) == (
         "convolution: layer-2: the layer class 'Conv2d' is not known\n"
-        "  help: Did you mean 'Conv2D'? Otherwise: its code is not in the file. Build the model of "
-        "Keras's own layers and keras.ops; converting it where its code is will be the work of the "
-        "keras_litert Python package, which is to come.\n"
+        "  help: Did you mean 'Conv2D'? Otherwise: its code is not in the file. Export the model "
+        "from Python, where it is, with the keras_litert package: keras_litert.export(model, "
+        '"model.tflite").\n'
     )
 
 
