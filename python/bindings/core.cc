@@ -224,10 +224,14 @@ nb::object FromArgument(const Graph::Argument& a) {
 }
 
 // Sizes are ints, or Dim where they are dynamic.
+nb::object FromDim(Graph::Dim dim) {
+  return dim.symbol == 0 ? nb::cast(dim.coefficient) : nb::cast(dim);
+}
+
 nb::tuple FromShape(const std::vector<Graph::Dim>& shape) {
   nb::list list;
   for (const Graph::Dim& dim : shape) {
-    list.append(dim.symbol == 0 ? nb::cast(dim.coefficient) : nb::cast(dim));
+    list.append(FromDim(dim));
   }
   return nb::tuple(list);
 }
@@ -342,12 +346,12 @@ NB_MODULE(_core, m) {
       .def("enter_layer", &Graph::EnterLayer)
       .def("leave_layer", &Graph::LeaveLayer)
       .def("layer_path", &Graph::LayerPath)
-      .def("sum", [](Graph& g, nb::handle a,
-                     nb::handle b) { return FromShape({g.Sum(ToDim(a), ToDim(b))})[0]; })
+      .def("sum",
+           [](Graph& g, nb::handle a, nb::handle b) { return FromDim(g.Sum(ToDim(a), ToDim(b))); })
       .def("product", [](Graph& g, nb::handle a,
-                         nb::handle b) { return FromShape({g.Product(ToDim(a), ToDim(b))})[0]; })
-      .def("floor_div", [](Graph& g, nb::handle a,
-                           int64_t b) { return FromShape({g.FloorDiv(ToDim(a), b)})[0]; })
+                         nb::handle b) { return FromDim(g.Product(ToDim(a), ToDim(b))); })
+      .def("floor_div",
+           [](Graph& g, nb::handle a, int64_t b) { return FromDim(g.FloorDiv(ToDim(a), b)); })
       .def("print", [](Graph& g, nb::handle dim) { return g.Print(ToDim(dim)); })
       .def("enter_body",
            [](Graph& g, const std::string& name,

@@ -26,6 +26,8 @@ _QUANTIZATION = (
 # Options of Keras's other LiteRT exporters that have nothing to choose here: every file has builtin
 # operators only, and dynamic sizes.
 _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
+# The direct strategy's errors of models whose code is not in their config.
+_NEEDS_CODE = ("model-1", "model-2", "layer-2")
 _OPTIONS = (
     "input_signature",
     "verbose",
@@ -182,7 +184,10 @@ def _failure(model, failures: list[tuple[str, ExportError]]) -> ExportError:
     for strategy, error in failures:
         what = "Its config" if strategy == "direct" else "Its code, run on symbolic tensors"
         lines.append(f"{what} ({strategy}):")
-        lines += [f"  {diagnostic}" for diagnostic in error.diagnostics]
+        for diagnostic in error.diagnostics:
+            if diagnostic.code in _NEEDS_CODE:  # Its hint is to come here.
+                diagnostic = dataclasses.replace(diagnostic, hint="")
+            lines.append(f"  {diagnostic}")
     result = ExportError([])
     result.diagnostics = [d for _, error in failures for d in error.diagnostics]
     result.args = ("\n".join(lines),)

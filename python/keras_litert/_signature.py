@@ -177,6 +177,19 @@ def _of_subclass(model: keras.Model, given: Any) -> Signature:
                 )
             ]
         )
+    required = _argument_names(model, required=True)
+    if len(shapes) < len(required):
+        raise ExportError(
+            [
+                Diagnostic(
+                    "",
+                    "signature-5",
+                    f"the call of '{model.name}' takes {', '.join(required)}; Keras keeps the "
+                    "shape of the first alone",
+                    "Give input_signature, with one (shape, dtype) for each.",
+                )
+            ]
+        )
     dtype = model.input_dtype
     arguments = {}
     for index, (key, shape) in enumerate(shapes.items()):
@@ -255,13 +268,15 @@ def _name(arguments: dict[str, Any], type_of, own_name=lambda spec: None) -> dic
     return {key: build(structure, (key,)) for key, structure in arguments.items()}
 
 
-def _argument_names(model: keras.Model) -> list[str]:
+def _argument_names(model: keras.Model, required: bool = False) -> list[str]:
     """The arguments of `call` that can be tensors."""
     names = []
     for parameter in inspect.signature(model.call).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if parameter.name in ("training", "mask", "self"):
+            continue
+        if required and parameter.default is not parameter.empty:
             continue
         names.append(parameter.name)
     return names

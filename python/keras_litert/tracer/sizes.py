@@ -139,7 +139,10 @@ class Size:
         """The size as a scalar tensor."""
         from keras_litert.tracer.trace import active
 
-        return active().record("core.cast", (self, dtype), {})
+        trace = active()
+        one = trace.constant(trace.originals["core.convert_to_tensor"](1, dtype="int32"))
+        scalar = trace.record("numpy.multiply", (one, self), {})
+        return scalar if dtype == "int32" else trace.record("core.cast", (scalar, dtype), {})
 
     # Comparisons.
 

@@ -10,6 +10,7 @@ from keras.src import backend
 from keras.src.backend.common.variables import Variable as KerasVariable
 from keras_litert.tracer.sizes import is_size
 from keras_litert.tracer.tensors import Tensor
+from keras_litert.tracer.trace import fail
 
 HANDLERS = {}
 
@@ -73,7 +74,9 @@ def cast(trace, original, x, dtype):
         x = trace.variable(x)
     if isinstance(x, Tensor) and x.dtype == dtype:
         return x
-    if not isinstance(x, Tensor) and not is_size(x):
+    if is_size(x):
+        return x.tensor(dtype)
+    if not isinstance(x, Tensor):
         x = convert_to_tensor(trace, trace.originals["core.convert_to_tensor"], x)
     return trace.record("core.cast", (x, dtype), {})
 
@@ -118,9 +121,7 @@ def isscalar(trace, original, x):
 
 def _filled(value):
     def make(trace, original, shape, dtype=None):
-        dtype = backend.standardize_dtype(dtype or backend.floatx())
-        shape = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
-        return trace.record("numpy.full", (shape, value), {"dtype": dtype})
+        return full(trace, original, shape, value, dtype)
 
     return make
 
@@ -132,21 +133,43 @@ HANDLERS["numpy.empty"] = _filled(0)
 
 @handler("numpy.full")
 def full(trace, original, shape, fill_value, dtype=None):
+    """A scalar, broadcast: the core knows every size of the shape by its expression."""
     shape = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
     dtype = backend.standardize_dtype(dtype or backend.floatx())
-    return trace.record("numpy.full", (shape, fill_value), {"dtype": dtype})
+    if trace.is_symbolic(fill_value):
+        value = cast(trace, trace.originals["core.cast"], fill_value, dtype)
+    else:
+        to_tensor = trace.originals["core.convert_to_tensor"]
+        value = trace.constant(to_tensor(fill_value, dtype=dtype))
+    return trace.record("numpy.broadcast_to", (value, shape), {})
 
 
 @handler("numpy.arange")
 def arange(trace, original, start, stop=None, step=None, dtype=None):
+    """start + step * (0, 1, … n - 1), where the sizes say n."""
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
-    if dtype is None:
-        ends = [getattr(part, "dtype", type(part)) for part in (start, stop, step)]
-        dtype = backend.result_type(
-            *(int if is_size(part) else end for part, end in zip((start, stop, step), ends))
+    parts = (start, stop, step)
+    if any(isinstance(part, (Tensor, KerasVariable)) for part in parts) or not all(
+        isinstance(part, int) for part in parts
+    ):
+        raise fail(
+            trace,
+            "arange-1",
+            "arange() from a tensor or a float to a dynamic size is not supported",
+            "Give it sizes (keras.ops.shape) or numbers.",
         )
-    return trace.record(
-        "numpy.arange", (start, stop, step), {"dtype": backend.standardize_dtype(dtype)}
-    )
+    dtype = backend.standardize_dtype(dtype or "int32")
+    count = stop - start
+    if step != 1:
+        count = -(-count // step)
+    ones = full(trace, original, (count,), 1, "int32")
+    indices = trace.record("numpy.cumsum", (ones,), {"axis": 0})
+    # cumsum counts from 1.
+    if step != 1:
+        indices = trace.record("numpy.multiply", (indices, step), {})
+    offset = start - step
+    if is_size(offset) or offset != 0:
+        indices = trace.record("numpy.add", (indices, offset), {})
+    return cast(trace, trace.originals["core.cast"], indices, dtype)
