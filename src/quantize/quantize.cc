@@ -1,0 +1,228 @@
+// Weights of operators, by recipe:
+//
+//   float16           OP(x, w)  ⇒  OP(x, DEQUANTIZE(float16(w)))
+//   weight-only int8  OP(x, w)  ⇒  OP(x, DEQUANTIZE(int8(w)))
+//   dynamic int8      OP(x, w)  ⇒  OP(x, int8(w))       the kernel quantizes x as it runs
+//
+//   dynamic and weight-only int8, of a table of embeddings:
+//   GATHER(w, ids)  ⇒  RESHAPE(EMBEDDING_LOOKUP(RESHAPE(ids, [-1]), int8(w)))   one scale a row
+//
+// The runtime evaluates DEQUANTIZE of a constant once, when it loads the file (XNNPACK as it
+// builds its own copy of the weights).
+#include "quantize/quantize.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "ir/operators.h"
+#include "quantize/recipe.h"
+#include "quantize/weights.h"
+
+namespace keras_litert::quantize {
+namespace {
+
+using ir::BuiltinOperator;
+using ir::ConstantPtr;
+using ir::DType;
+using ir::Graph;
+using ir::Module;
+using ir::Operator;
+using ir::Tensor;
+using ir::Value;
+using enum ir::BuiltinOperator;
+
+// Smaller weights stay float: what they would save is less than the scales and operators cost.
+constexpr int64_t kFewest = 1024;  // elements
+
+// An operator that multiplies by weights.
+struct WeightOperator {
+  BuiltinOperator code{};
+  size_t weights = 0;    // which input
+  int axis = 0;          // of the weights: the output channels
+  bool dynamic = false;  // has a kernel for float32 activations and int8 weights of many scales
+};
+
+constexpr WeightOperator kWeightOperators[] = {
+    {CONV_2D, 1, 0, true},
+    {DEPTHWISE_CONV_2D, 1, 3, true},
+    {FULLY_CONNECTED, 1, 0, true},
+    // Its hybrid kernel is the reference implementation only, many times slower than float.
+    {TRANSPOSE_CONV, 1, 0, false},
+    {CONV_3D, 1, 4, false},
+    {CONV_3D_TRANSPOSE, 1, 3, false},
+    // Its hybrid kernel takes one scale.
+    {BATCH_MATMUL, 1, 0, false},
+    {GATHER, 0, 0, true},
+};
+
+const WeightOperator* Find(BuiltinOperator code) {
+  for (const WeightOperator& entry : kWeightOperators) {
+    if (entry.code == code) return &entry;
+  }
+  return nullptr;
+}
+
+// Rows of a matrix, each with a scale of its own.
+bool IsEmbedding(const Operator& op) {
+  const auto* options = op.options.AsGatherOptions();
+  return op.code == GATHER && options != nullptr && options->axis == 0 &&
+         options->batch_dims == 0 && op.inputs[0]->type.shape.rank() == 2;
+}
+
+bool IsGrouped(const Operator& op) {
+  return op.code == CONV_2D && op.inputs[0]->type.shape[3] != op.inputs[1]->type.shape[3];
+}
+
+// The axis of the scales. A batch of matrices has one for each column.
+int ScaleAxis(const WeightOperator& entry, const Operator& op) {
+  if (entry.code != BATCH_MATMUL) return entry.axis;
+  const auto* options = op.options.AsBatchMatMulOptions();
+  return op.inputs[1]->type.shape.rank() - (options != nullptr && options->adj_y ? 2 : 1);
+}
+
+class Quantizer {
+ public:
+  Quantizer(Module& module, RecipeBook book) : module_(module), book_(std::move(book)) {}
+
+  Result<std::vector<QuantizedOperator>> Run() {
+    for (const auto& graph : module_.graphs) {
+      for (Operator* op : graph->Operators()) Visit(*graph, op);
+    }
+    for (Diagnostic& error : book_.Unmatched(module_.origins)) errors_.push_back(std::move(error));
+    if (!errors_.empty()) return std::unexpected(Error(std::move(errors_)));
+    return std::move(reports_);
+  }
+
+ private:
+  void Visit(Graph& graph, Operator* op) {
+    const WeightOperator* entry = Find(op->code);
+    if (entry == nullptr || (op->code == GATHER && !IsEmbedding(*op))) return;
+    const Tensor* weights = op->inputs[entry->weights];
+    if (!weights->is_constant() || weights->type.dtype != DType::kFloat32) return;
+
+    const std::string& layer = module_.origins[op->origin];
+    const Recipe wanted = book_.For(layer, op->code);
+    QuantizedOperator report;
+    report.layer = layer;
+    report.op = tflite::EnumNameBuiltinOperator(op->code);
+    report.bytes_before = report.bytes_after = static_cast<int64_t>(weights->constant->byte_size());
+    Recipe recipe = wanted;
+    if (wanted != Recipe::kFloat32 && weights->constant->num_elements() < kFewest) {
+      report.reason = fmt::format("fewer than {} weights", kFewest);
+      recipe = Recipe::kFloat32;
+    } else if (wanted == Recipe::kDynamicInt8 && !entry->dynamic) {
+      report.reason = "LiteRT has no quick kernel for it";
+      recipe = Recipe::kWeightOnlyInt8;
+    } else if (wanted == Recipe::kDynamicInt8 && IsGrouped(*op)) {
+      report.reason = "LiteRT has no such kernel for groups";
+      recipe = Recipe::kWeightOnlyInt8;
+    }
+    report.recipe = Name(recipe);
+    if (recipe != Recipe::kFloat32) {
+      const Result<StoredWeights> stored =
+          Stored(weights->constant, recipe, ScaleAxis(*entry, *op));
+      if (!stored) {
+        for (Diagnostic error : stored.error().diagnostics()) {
+          error.path = layer;
+          errors_.push_back(std::move(error));
+        }
+        return;
+      }
+      report.weights_sqnr = stored->sqnr;
+      report.bytes_after = static_cast<int64_t>(stored->constant->byte_size());
+      if (stored->quantization) {
+        // A float scale and an int64 zero point for each channel.
+        report.bytes_after += static_cast<int64_t>(stored->quantization->scale.size()) * 12;
+      }
+      Rewrite(graph, op, *entry, recipe, *stored);
+    }
+    reports_.push_back(std::move(report));
+  }
+
+  // Weights that several operators share are stored once.
+  Result<StoredWeights> Stored(const ConstantPtr& x, Recipe recipe, int axis) {
+    const bool half = recipe == Recipe::kFloat16;
+    const auto [known, added] = stored_.try_emplace({x, half ? -1 : axis});
+    if (added) {
+      Result<StoredWeights> stored = half ? ToFloat16(x) : ToInt8(x, axis);
+      if (!stored) {
+        stored_.erase(known);
+        return stored;
+      }
+      known->second = *std::move(stored);
+    }
+    return known->second;
+  }
+
+  void Rewrite(Graph& graph, Operator* op, const WeightOperator& entry, Recipe recipe,
+               const StoredWeights& stored) {
+    ir::BuildContext context{module_, {}, {}, op->origin};
+    ir::Builder b(context, graph);
+    b.SetInsertionPoint(op);
+    if (recipe == Recipe::kFloat16 || (recipe == Recipe::kWeightOnlyInt8 && op->code != GATHER)) {
+      graph.SetInput(op, entry.weights, Dequantized(graph, stored));
+      return;
+    }
+    Value weights = b.Constant(stored.constant);
+    weights.tensor()->quantization = stored.quantization;
+    if (op->code == GATHER) {
+      const ir::TensorType type = op->output()->type;
+      Value ids(op->inputs[1]);
+      ids = lrt::Reshape(b, lrt::Cast(b, ids, DType::kInt32),
+                         {ids.rank() == 0 ? ir::Dim(1) : Count(b, ids.shape())});
+      const Value rows = b.Emit(EMBEDDING_LOOKUP, {ids, weights},
+                                {DType::kFloat32, {ids.dim(0), type.shape[-1]}});
+      const Value result = lrt::Reshape(b, rows, type.shape);
+      graph.ReplaceAllUses(op->output(), result.tensor());
+      graph.Erase(op);
+      return;
+    }
+    if (auto* options = op->options.AsFullyConnectedOptions()) {
+      options->asymmetric_quantize_inputs = true;
+    }
+    graph.SetInput(op, entry.weights, weights.tensor());
+  }
+
+  // DEQUANTIZE(weights), once in a graph and in front of all: what reads it may be anywhere.
+  Tensor* Dequantized(Graph& graph, const StoredWeights& stored) {
+    Tensor*& known = dequantized_[{&graph, stored.constant}];
+    if (known == nullptr) {
+      ir::BuildContext context{module_, {}, {}, 0};
+      ir::Builder b(context, graph);
+      b.SetInsertionPoint(graph.first());
+      const Value weights = b.Constant(stored.constant);
+      weights.tensor()->quantization = stored.quantization;
+      known = b.Emit(DEQUANTIZE, {weights}, {DType::kFloat32, stored.constant->type().shape})
+                  .tensor();
+    }
+    return known;
+  }
+
+  static ir::Dim Count(ir::Builder& b, const ir::Shape& shape) {
+    ir::Dim count = 1;
+    for (ir::Dim dim : shape) count = b.symbols().Product(count, dim);
+    return count;
+  }
+
+  Module& module_;
+  RecipeBook book_;
+  std::vector<Diagnostic> errors_;
+  std::vector<QuantizedOperator> reports_;
+  // By source and axis of the scales, -1 for float16.
+  std::map<std::pair<ConstantPtr, int>, StoredWeights> stored_;
+  std::map<std::pair<const Graph*, ConstantPtr>, Tensor*> dequantized_;
+};
+
+}  // namespace
+
+Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module,
+                                                const QuantizeOptions& options) {
+  KL_ASSIGN_OR_RETURN(RecipeBook book, RecipeBook::Make(options));
+  if (book.empty()) return std::vector<QuantizedOperator>();
+  return Quantizer(module, std::move(book)).Run();
+}
+
+}  // namespace keras_litert::quantize

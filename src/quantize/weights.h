@@ -1,0 +1,32 @@
+// Constants in narrow dtypes.
+//
+//   symmetric int8:  w ≈ scale[c] · q,  q = round(w / scale[c]) ∈ [-127, 127],  scale[c] = max|w[c]| / 127
+//
+// by channel c of one axis, as LiteRT's quantization specification has it
+// (ai.google.dev/edge/litert/models/quantization_spec); round is to nearest, halves away from 0. A
+// channel of zeros has scale 1.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ir/constant.h"
+#include "ir/generated_schema.h"
+#include "util/result.h"
+
+namespace keras_litert::quantize {
+
+struct StoredWeights {
+  ir::ConstantPtr constant;
+  std::shared_ptr<const tflite::QuantizationParametersT> quantization;  // null for float16
+  double sqnr = 0;  // dB; see QuantizedOperator::weights_sqnr
+};
+
+// REQUIRES: x is float32, 0 <= axis < rank. Fails (quantize-4) where x has a NaN or an infinity.
+// The weights are read twice here, tile by tile, and once more when they are written.
+Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis);
+
+// REQUIRES: x is float32. Numbers beyond ±65504 fail (quantize-5): they would be infinite.
+Result<StoredWeights> ToFloat16(const ir::ConstantPtr& x);
+
+}  // namespace keras_litert::quantize

@@ -1,0 +1,81 @@
+#include "quantize/weights.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace keras_litert::quantize {
+namespace {
+
+using ir::DType;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ir::ConstantPtr Weights(const ir::Shape& shape, const std::vector<float>& values) {
+  return ir::MakeConstant<float>(DType::kFloat32, shape, values);
+}
+
+std::vector<int32_t> Integers(const StoredWeights& stored) {
+  return *ir::EvaluateAs<int32_t>(stored.constant);
+}
+
+TEST(WeightsTest, EachChannelHasItsScale) {
+  // Channels along axis 1 of [2, 3, 2]; the largest sizes are 127, 0 and 2.54.
+  const ir::ConstantPtr x =
+      Weights({2, 3, 2}, {1, -127, 0, 0, 2.54F, 0.01F, 63.5F, -0.5F, 0, 0, -1.27F, 0.03F});
+  const Result<StoredWeights> stored = ToInt8(x, 1);
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_THAT(stored->quantization->scale, ElementsAre(1, 1, 2.54F / 127));
+  EXPECT_THAT(stored->quantization->zero_point, ElementsAre(0, 0, 0));
+  EXPECT_EQ(stored->quantization->quantized_dimension, 1);
+  EXPECT_EQ(stored->constant->type(), (ir::TensorType{DType::kInt8, {2, 3, 2}}));
+  // 63.5 and -0.5 lie halfway: away from 0.
+  EXPECT_THAT(Integers(*stored), ElementsAre(1, -127, 0, 0, 127, 1, 64, -1, 0, 0, -64, 2));
+}
+
+// The largest error is half a step, and the ratio is what its definition says.
+TEST(WeightsTest, ErrorsAreAtMostHalfAStep) {
+  std::vector<float> values(70 * 300);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::sin(static_cast<float>(i)) * static_cast<float>(i % 300 + 1);
+  }
+  const Result<StoredWeights> stored = ToInt8(Weights({70, 300}, values), 1);
+  ASSERT_TRUE(stored.has_value());
+  const std::vector<int32_t> q = Integers(*stored);
+  double signal = 0;
+  double noise = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float scale = stored->quantization->scale[i % 300];
+    const float error = values[i] - static_cast<float>(q[i]) * scale;
+    EXPECT_LE(std::fabs(error), scale * 0.5001F);
+    EXPECT_LE(std::abs(q[i]), 127);
+    signal += std::pow(values[i], 2.0);
+    noise += std::pow(error, 2.0);
+  }
+  EXPECT_NEAR(stored->sqnr, 10 * std::log10(signal / noise), 1e-3);
+}
+
+TEST(WeightsTest, WeightsThatAreNoNumbersAreErrors) {
+  for (float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    const Result<StoredWeights> stored = ToInt8(Weights({2, 2}, {1, 2, bad, 3}), 0);
+    ASSERT_FALSE(stored.has_value());
+    EXPECT_THAT(stored.error().ToString(), HasSubstr("quantize-4"));
+  }
+}
+
+TEST(WeightsTest, Float16HoldsWhatItCan) {
+  const Result<StoredWeights> stored = ToFloat16(Weights({3}, {1.0009765625F, -65504, 0}));
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(stored->constant->type().dtype, DType::kFloat16);
+  EXPECT_THAT(*ir::EvaluateAs<float>(stored->constant), ElementsAre(1.0009765625F, -65504, 0));
+  EXPECT_EQ(stored->sqnr, std::numeric_limits<double>::infinity());
+  const Result<StoredWeights> large = ToFloat16(Weights({2}, {1, 7e4F}));
+  ASSERT_FALSE(large.has_value());
+  EXPECT_THAT(large.error().ToString(),
+              HasSubstr("quantize-5: the weights reach 70000, beyond float16's 65504"));
+}
+
+}  // namespace
+}  // namespace keras_litert::quantize
