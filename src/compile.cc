@@ -13,6 +13,7 @@
 #include "litert/writer.h"
 #include "passes/check_types.h"
 #include "passes/pipeline.h"
+#include "quantize/quantize.h"
 #include "util/cancelled.h"
 #include "util/near_match.h"
 #include "util/platform.h"
@@ -21,6 +22,7 @@ namespace keras_litert {
 namespace {
 
 constexpr std::string_view kLowerStage = "lower";
+constexpr std::string_view kQuantizeStage = "quantize";
 
 std::vector<TensorReport> Describe(const std::vector<ir::Tensor*>& tensors,
                                    const std::vector<std::string>& names) {
@@ -131,6 +133,7 @@ Result<ir::ConstantPtr> MakeConstant(const Array& array, const std::string& name
 std::vector<std::string> PassNames() {
   std::vector<std::string> names{std::string(kLowerStage)};
   for (const passes::Pass& pass : passes::Pipeline()) names.emplace_back(pass.name);
+  names.emplace_back(kQuantizeStage);
   return names;
 }
 
@@ -168,6 +171,11 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   if (std::vector<Diagnostic> errors = passes::CheckTypes(module); !errors.empty()) {
     return std::unexpected(Error(std::move(errors)));
   }
+
+  // quantize: narrow weights, as the options say.
+  KL_ASSIGN_OR_RETURN(std::vector<QuantizedOperator> quantized,
+                      quantize::Quantize(module, options.quantize));
+  after(kQuantizeStage);
   verify("all passes");
   if (!defects.empty()) return std::unexpected(Error(std::move(defects)));
 
@@ -182,6 +190,7 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   report.inputs = Describe(module.main().inputs(), module.input_names);
   report.outputs = Describe(module.main().outputs(), module.output_names);
   report.operators = CountOperators(module);
+  report.quantized = std::move(quantized);
   report.file_bytes = bytes;
   report.peak_memory_bytes = PeakResidentBytes();
   report.notes = std::move(notes);

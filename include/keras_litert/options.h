@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "keras_litert/quantize.h"
+
 namespace keras_litert {
 
 struct ConvertOptions {
@@ -16,6 +18,9 @@ struct ConvertOptions {
   // Fixes the shape of an input, by its name; -1 keeps a dimension dynamic. Must agree with the
   // sizes that the model knows.
   std::map<std::string, std::vector<int64_t>> shapes;
+
+  // Which weights are stored in fewer bits; by default none.
+  QuantizeOptions quantize;
 
   // Names of passes (PassNames(), or "lower" for the graph before any pass) after which `dump` gets
   // the graph's text.

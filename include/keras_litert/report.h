@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "keras_litert/quantize.h"
+
 namespace keras_litert {
 
 // One input or output of the signature.
@@ -24,6 +26,7 @@ struct ConvertReport {
   std::vector<TensorReport> inputs;
   std::vector<TensorReport> outputs;
   std::vector<OperatorCount> operators;  // most frequent first
+  std::vector<QuantizedOperator> quantized;  // empty unless quantization was asked for
   int64_t file_bytes = 0;
   double seconds = 0;              // from opening the model to the renamed file
   int64_t peak_memory_bytes = 0;   // of the whole process; 0 where unknown

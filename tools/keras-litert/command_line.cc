@@ -39,6 +39,7 @@ constexpr const char* kConvertExamples = R"(Examples:
   keras-litert convert model.keras
   keras-litert convert model.keras -o out/model.tflite --static-batch 1
   keras-litert convert text.keras --shape tokens=?,128 --shape mask=?,128
+  keras-litert convert model.keras --quantize dynamic_int8
   keras-litert convert model.keras --json | jq .file_bytes
 )";
 
@@ -109,6 +110,20 @@ struct Declaration {
                      "Once for each input")
         ->type_name("NAME=DIMS")
         ->allow_extra_args(false);
+    convert
+        ->add_option("--quantize", c.quantize.recipe,
+                     fmt::format("Store weights in fewer bits: {}", fmt::join(RecipeNames(), ", ")))
+        ->type_name("RECIPE");
+    convert
+        ->add_option("--quantize-rule", c.quantize.rules,
+                     "Another recipe for some layers: 'encoder/*=float16', '@CONV_2D=float32' or "
+                     "both, 'encoder/*@CONV_2D=float32'; may be repeated, the last match counts")
+        ->type_name("LAYER=RECIPE")
+        ->allow_extra_args(false);
+    convert
+        ->add_option("--quantize-file", c.quantize.file,
+                     "A JSON file with a recipe and rules; what the command line says comes after")
+        ->type_name("FILE");
     convert
         ->add_option(
             "--dump-after", c.dump_after,

@@ -11,6 +11,7 @@
 
 #include "keras_litert/options.h"
 #include "keras_litert/result.h"
+#include "quantize_arguments.h"
 
 namespace keras_litert::cli {
 
@@ -19,6 +20,7 @@ struct ConvertArguments {
   std::string output;               // never empty after parsing
   std::vector<std::string> shapes;  // as given: "image=1,224,224,3"
   std::optional<int64_t> static_batch;
+  QuantizeArguments quantize;
   std::vector<std::string> dump_after;
   std::string dump_dir;  // empty: standard error
   bool quiet = false;

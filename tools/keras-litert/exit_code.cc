@@ -17,6 +17,11 @@ constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"npz", ExitCode::kFile},
     {"arrays", ExitCode::kUsage},
     {"runtime", ExitCode::kRuntime},
+    // Names of recipes, operators and layers.
+    {"quantize-1", ExitCode::kUsage},
+    {"quantize-2", ExitCode::kUsage},
+    {"quantize-3", ExitCode::kUsage},
+    {"quantize-6", ExitCode::kUsage},
     {"internal", ExitCode::kInternal},
 };
 

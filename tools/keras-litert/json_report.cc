@@ -1,5 +1,7 @@
 #include "json_report.h"
 
+#include <cmath>
+
 #include "terminal.h"
 
 namespace keras_litert::cli {
@@ -23,6 +25,22 @@ Json ToJson(const std::vector<OperatorCount>& counts) {
   return object;
 }
 
+Json ToJson(const std::vector<QuantizedOperator>& operators) {
+  Json list = Json::array();
+  for (const QuantizedOperator& op : operators) {
+    // JSON has no infinity: weights that are exact have no noise.
+    const bool noisy = op.recipe != "float32" && std::isfinite(op.weights_sqnr);
+    list.push_back({{"layer", op.layer},
+                    {"op", op.op},
+                    {"recipe", op.recipe},
+                    {"reason", op.reason.empty() ? Json() : Json(op.reason)},
+                    {"bytes_before", op.bytes_before},
+                    {"bytes_after", op.bytes_after},
+                    {"weights_sqnr_db", noisy ? Json(op.weights_sqnr) : Json()}});
+  }
+  return list;
+}
+
 int64_t Total(const std::vector<OperatorCount>& counts) {
   int64_t total = 0;
   for (const OperatorCount& entry : counts) total += entry.count;
@@ -37,6 +55,7 @@ Json ToJson(const ConvertReport& report) {
           {"outputs", ToJson(report.outputs)},
           {"operator_count", Total(report.operators)},
           {"operators", ToJson(report.operators)},
+          {"quantized", ToJson(report.quantized)},
           {"file_bytes", report.file_bytes},
           {"seconds", report.seconds},
           {"peak_memory_bytes", report.peak_memory_bytes},

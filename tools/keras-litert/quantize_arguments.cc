@@ -1,0 +1,143 @@
+// A recipe file is JSON; every key but a rule's recipe may be absent:
+//
+//   {"recipe": "dynamic_int8",
+//    "rules": [{"layer": "head/*", "op": "FULLY_CONNECTED", "recipe": "float16"}]}
+#include "quantize_arguments.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "util/near_match.h"
+
+namespace keras_litert::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kFileForm =
+    R"(For example {"recipe": "dynamic_int8", "rules": [{"layer": "head/*", "recipe": "float16"}]}.)";
+
+// Reads the members of a JSON object into strings; other members than those are errors.
+class Members {
+ public:
+  Members(const Json& object, std::string where, std::vector<Diagnostic>& errors)
+      : object_(object), where_(std::move(where)), errors_(errors) {
+    if (!object.is_object()) Report("is no JSON object", kFileForm);
+  }
+
+  std::string String(std::string_view name) {
+    const Json* value = Find(name);
+    if (value == nullptr) return "";
+    if (!value->is_string()) {
+      Report(fmt::format("the value of \"{}\" is no string", name), kFileForm);
+      return "";
+    }
+    return value->get<std::string>();
+  }
+
+  const Json* Find(std::string_view name) {
+    known_.push_back(name);
+    if (!object_.is_object()) return nullptr;
+    const auto found = object_.find(name);
+    return found == object_.end() ? nullptr : &*found;
+  }
+
+  // Reports members that nobody asked for.
+  void Finish() {
+    if (!object_.is_object()) return;
+    for (const auto& [key, value] : object_.items()) {
+      if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+      const std::optional<std::string> near = NearMatch(key, known_);
+      Report(fmt::format("unknown key \"{}\"", key),
+             near ? fmt::format("Did you mean \"{}\"?", *near)
+                  : fmt::format("Known keys are {}.", fmt::join(known_, ", ")));
+    }
+  }
+
+  void Report(std::string message, std::string hint) {
+    errors_.push_back({where_, "quantize-6", std::move(message), std::move(hint)});
+  }
+
+ private:
+  const Json& object_;
+  std::string where_;
+  std::vector<Diagnostic>& errors_;
+  std::vector<std::string_view> known_;
+};
+
+Result<QuantizeOptions> ReadFile(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream) {
+    return Fail(path, "file-1", "the recipe file cannot be read",
+                "Check the path and the file's permissions.");
+  }
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return Fail(path, "quantize-6", "the file is no JSON", kFileForm);
+
+  QuantizeOptions options;
+  std::vector<Diagnostic> errors;
+  Members members(json, path, errors);
+  options.recipe = members.String("recipe");
+  if (const Json* rules = members.Find("rules")) {
+    if (!rules->is_array()) members.Report("the value of \"rules\" is no list", kFileForm);
+    for (size_t i = 0; rules->is_array() && i < rules->size(); ++i) {
+      Members rule((*rules)[i], fmt::format("{}: rule {}", path, i + 1), errors);
+      QuantizeRule read{rule.String("layer"), rule.String("op"), rule.String("recipe")};
+      rule.Finish();
+      if (read.recipe.empty()) rule.Report("the rule names no recipe", kFileForm);
+      options.rules.push_back(std::move(read));
+    }
+  }
+  members.Finish();
+  if (!errors.empty()) return std::unexpected(Error(std::move(errors)));
+  return options;
+}
+
+// "LAYER=RECIPE", "@OPERATOR=RECIPE" or "LAYER@OPERATOR=RECIPE".
+Result<QuantizeRule> ParseRule(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return Fail("keras-litert convert", "usage-11",
+                "--quantize-rule `" + text + "` has not the form LAYER=RECIPE",
+                "For example `--quantize-rule 'head/*=float16'`, or `--quantize-rule "
+                "@CONV_2D=float32` for an operator.");
+  }
+  const size_t at = text.substr(0, equals).rfind('@');
+  QuantizeRule rule;
+  rule.layer = text.substr(0, std::min(at, equals));
+  if (at != std::string::npos) rule.op = text.substr(at + 1, equals - at - 1);
+  rule.recipe = text.substr(equals + 1);
+  return rule;
+}
+
+}  // namespace
+
+Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) {
+  QuantizeOptions options;
+  if (!arguments.file.empty()) {
+    KL_ASSIGN_OR_RETURN(options, ReadFile(arguments.file));
+  }
+  if (!arguments.recipe.empty()) options.recipe = arguments.recipe;
+  for (const std::string& text : arguments.rules) {
+    KL_ASSIGN_OR_RETURN(QuantizeRule rule, ParseRule(text));
+    options.rules.push_back(std::move(rule));
+  }
+  return options;
+}
+
+std::vector<std::string> RecipeNames() {
+  std::vector<std::string> names;
+  for (const QuantizeRecipe& recipe : QuantizeRecipes()) {
+    names.emplace_back(recipe.name);
+    if (!recipe.alias.empty()) names.emplace_back(recipe.alias);
+  }
+  return names;
+}
+
+}  // namespace keras_litert::cli
