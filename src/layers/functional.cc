@@ -112,8 +112,7 @@ void FunctionalGraph::VisitReferences(
 // Keras 2 writes a tensor in a call's keyword arguments as [layer, node, tensor], as it would a
 // list: it is one where the first is a layer's name. Gives such arguments in Keras 3's form.
 json FunctionalGraph::MarkTensors(const json& argument) const {
-  if (IsLeaf(argument) && argument[2].is_number_integer() &&
-      member_by_name_.contains(argument[0].get<std::string>())) {
+  if (IsLeaf(argument) && member_by_name_.contains(argument[0].get<std::string>())) {
     return {{"class_name", "__keras_tensor__"}, {"config", {{"keras_history", argument}}}};
   }
   json marked = argument;
@@ -180,7 +179,9 @@ Arguments FunctionalGraph::ReadCall(const Node& node, const std::string& functio
     for (const json& argument : At(*node.call, "args")) {
       arguments.AddPositional(ReadArgument(b_, argument, resolve));
     }
-    for (const auto& [key, argument] : At(*node.call, "kwargs").items()) {
+    static const json kNone = json::object();
+    const json& keywords = At(*node.call, "kwargs");
+    for (const auto& [key, argument] : (keywords.is_object() ? keywords : kNone).items()) {
       arguments.AddKeyword(key, ReadArgument(b_, argument, resolve));
     }
     return arguments;
@@ -244,9 +245,19 @@ void FunctionalGraph::RunNode(Node& node) {
 
 Argument FunctionalGraph::Map(const json& structure) const {
   if (IsLeaf(structure)) {
-    return Resolve(
-        {structure[0].get<std::string>(), structure[1].get<int64_t>(), structure[2].get<int64_t>()},
-        true);
+    const TensorReference reference{structure[0].get<std::string>(), structure[1].get<int64_t>(),
+                                    structure[2].get<int64_t>()};
+    const Value output = Resolve(reference, true);
+    // An output that failed has been reported; one that is not there has not.
+    if (!output.ok() && b_.errors().empty()) {
+      b_.Fail("functional-9",
+              fmt::format("the output '{}' of the config is not there", structure.dump()));
+    }
+    return output;
+  }
+  if (!structure.is_structured()) {  // iterating over a scalar gives the scalar itself
+    return b_.Fail("functional-9",
+                   fmt::format("the output '{}' of the config is not there", structure.dump()));
   }
   if (structure.is_object()) {
     std::vector<std::pair<std::string, Argument>> items;
@@ -266,7 +277,8 @@ Argument FunctionalGraph::Run(const BindInput& bind) {
     const auto& [key, layer] = inputs[i];
     const auto found = member_by_name_.find(layer);
     if (found == member_by_name_.end() ||
-        members_[static_cast<size_t>(found->second)].class_name != "InputLayer") {
+        members_[static_cast<size_t>(found->second)].class_name != "InputLayer" ||
+        members_[static_cast<size_t>(found->second)].nodes.empty()) {
       b_.Fail("functional-6", fmt::format("the input '{}' is no InputLayer of the model", layer));
       continue;
     }

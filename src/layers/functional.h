@@ -67,7 +67,8 @@ class FunctionalGraph {
   Arguments ReadCall(const Node& node, const std::string& function);
   Argument Map(const nlohmann::json& structure) const;
   static bool IsLeaf(const nlohmann::json& j) {
-    return j.is_array() && j.size() == 3 && j[0].is_string() && j[1].is_number_integer();
+    return j.is_array() && j.size() == 3 && j[0].is_string() && j[1].is_number_integer() &&
+           j[2].is_number_integer();
   }
   static std::vector<std::pair<std::string, std::string>> Leaves(const nlohmann::json& structure,
                                                                  const std::string& prefix = "",
