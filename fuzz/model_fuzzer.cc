@@ -1,6 +1,6 @@
-// Converts the input as a saved model: a config (JSON), a zero byte, and the weights (HDF5). Whatever
-// the config says, the conversion ends with a file or an error, in time and memory out of proportion
-// to neither the input nor the model's weights.
+// Converts the input as a saved model: a config (JSON), a zero byte, and the weights (HDF5).
+// Whatever the config says, the conversion ends with a file or an error, in time and memory out of
+// proportion to neither the input nor the model's weights.
 //
 // Mutations know JSON: they change, remove, copy and exchange values of the config, so that what is
 // tested are the layers and not the parser alone (archive_fuzzer does that).
@@ -66,14 +66,41 @@ void Collect(Json& value, std::vector<Json*>& all) {
 
 // A value that lowerings may not expect.
 Json Odd(Random& random) {
-  static const Json kValues[] = {0,     1,         -1,          2,           3,     -2,
-                                 7,     64,        1000,        100000,      1e30,  2147483647,
-                                 nullptr, true,    false,       "",          "same", "causal",
-                                 0.5,   -0.0,      2147483648,  -2147483649, 4294967296,
-                                 9223372036854775807, "channels_first",      "float16",
-                                 Json::array(),    Json::object(),           Json::array({1, 1}),
-                                 Json::array({0, 0, 0}),        Json::array({2, 2, 2}),
-                                 Json::array({-1}), Json::array({nullptr, 3}), "int32", "linear"};
+  static const Json kValues[] = {0,
+                                 1,
+                                 -1,
+                                 2,
+                                 3,
+                                 -2,
+                                 7,
+                                 64,
+                                 1000,
+                                 100000,
+                                 1e30,
+                                 2147483647,
+                                 nullptr,
+                                 true,
+                                 false,
+                                 "",
+                                 "same",
+                                 "causal",
+                                 0.5,
+                                 -0.0,
+                                 2147483648,
+                                 -2147483649,
+                                 4294967296,
+                                 9223372036854775807,
+                                 "channels_first",
+                                 "float16",
+                                 Json::array(),
+                                 Json::object(),
+                                 Json::array({1, 1}),
+                                 Json::array({0, 0, 0}),
+                                 Json::array({2, 2, 2}),
+                                 Json::array({-1}),
+                                 Json::array({nullptr, 3}),
+                                 "int32",
+                                 "linear"};
   return kValues[random() % std::size(kValues)];
 }
 

@@ -20,8 +20,8 @@ namespace keras_litert {
 ir::Value MakeInput(ir::Builder& b, const layers::ModelInput& input, const ConvertOptions& options,
                     std::map<int, ir::Dim>& shared_symbols);
 
-// Reports shapes that the options give to inputs that the model, whose inputs' names these are, does
-// not have.
+// Reports shapes that the options give to inputs that the model, whose inputs' names these are,
+// does not have.
 void CheckShapeOptions(ir::Builder& b, const ConvertOptions& options,
                        const std::vector<std::string>& inputs);
 

@@ -25,7 +25,7 @@ struct ConvertReport {
   std::string model_name;
   std::vector<TensorReport> inputs;
   std::vector<TensorReport> outputs;
-  std::vector<OperatorCount> operators;  // most frequent first
+  std::vector<OperatorCount> operators;      // most frequent first
   std::vector<QuantizedOperator> quantized;  // empty unless quantization was asked for
   int64_t file_bytes = 0;
   double seconds = 0;              // from opening the model to the renamed file

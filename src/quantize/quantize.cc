@@ -173,8 +173,8 @@ class Quantizer {
       Value ids(op->inputs[1]);
       ids = lrt::Reshape(b, lrt::Cast(b, ids, DType::kInt32),
                          {ids.rank() == 0 ? ir::Dim(1) : Count(b, ids.shape())});
-      const Value rows = b.Emit(EMBEDDING_LOOKUP, {ids, weights},
-                                {DType::kFloat32, {ids.dim(0), type.shape[-1]}});
+      const Value rows =
+          b.Emit(EMBEDDING_LOOKUP, {ids, weights}, {DType::kFloat32, {ids.dim(0), type.shape[-1]}});
       const Value result = lrt::Reshape(b, rows, type.shape);
       graph.ReplaceAllUses(op->output(), result.tensor());
       graph.Erase(op);
@@ -195,8 +195,8 @@ class Quantizer {
       b.SetInsertionPoint(graph.first());
       const Value weights = b.Constant(stored.constant);
       weights.tensor()->quantization = stored.quantization;
-      known = b.Emit(DEQUANTIZE, {weights}, {DType::kFloat32, stored.constant->type().shape})
-                  .tensor();
+      known =
+          b.Emit(DEQUANTIZE, {weights}, {DType::kFloat32, stored.constant->type().shape}).tensor();
     }
     return known;
   }

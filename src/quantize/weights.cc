@@ -71,17 +71,17 @@ Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis) {
   bool finite = true;
   KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
     for (const Constant::Run& run : runs) {
-      channel_of.ForEach(
-          run.offset / sizeof(float), run.bytes.size() / sizeof(float),
-          [&](size_t channel, size_t begin, size_t end) {
-            float largest = scale[channel];
-            for (size_t i = begin; i < end; ++i) {
-              const float size = std::fabs(At(run.bytes, i));
-              finite &= size <= std::numeric_limits<float>::max();  // false for NaN, too
-              largest = std::max(largest, size);
-            }
-            scale[channel] = largest;
-          });
+      channel_of.ForEach(run.offset / sizeof(float), run.bytes.size() / sizeof(float),
+                         [&](size_t channel, size_t begin, size_t end) {
+                           float largest = scale[channel];
+                           for (size_t i = begin; i < end; ++i) {
+                             const float size = std::fabs(At(run.bytes, i));
+                             finite &=
+                                 size <= std::numeric_limits<float>::max();  // false for NaN, too
+                             largest = std::max(largest, size);
+                           }
+                           scale[channel] = largest;
+                         });
     }
     return {};
   }));

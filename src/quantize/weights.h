@@ -1,6 +1,7 @@
 // Constants in narrow dtypes.
 //
-//   symmetric int8:  w ≈ scale[c] · q,  q = round(w / scale[c]) ∈ [-127, 127],  scale[c] = max|w[c]| / 127
+//   symmetric int8:  w ≈ scale[c] · q,  q = round(w / scale[c]) ∈ [-127, 127],  scale[c] =
+//   max|w[c]| / 127
 //
 // by channel c of one axis, as LiteRT's quantization specification has it
 // (ai.google.dev/edge/litert/models/quantization_spec); round is to nearest, halves away from 0. A

@@ -57,8 +57,8 @@ std::string Quantized(const std::vector<QuantizedOperator>& operators) {
   std::string text =
       fmt::format("  weights  {} as float32, {} now:", FormatBytes(before), FormatBytes(after));
   for (const OperatorCount& recipe : recipes) {
-    text += fmt::format("{} {} {}", &recipe == recipes.data() ? "" : ",",
-                        FormatCount(recipe.count), recipe.name);
+    text += fmt::format("{} {} {}", &recipe == recipes.data() ? "" : ",", FormatCount(recipe.count),
+                        recipe.name);
   }
   if (worst != nullptr) {
     text += fmt::format("; the noisiest are those of {}, {:.1f} dB", Printable(worst->layer),

@@ -15,8 +15,8 @@ struct QuantizeArguments {
   std::string file;                // --quantize-file
 };
 
-// The file's recipe and rules, then those of the command line, which so come last and count. Errors:
-// usage-11 for a rule that cannot be read, quantize-6 for a file that is no recipe file.
+// The file's recipe and rules, then those of the command line, which so come last and count.
+// Errors: usage-11 for a rule that cannot be read, quantize-6 for a file that is no recipe file.
 Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments);
 
 // "--quantize" values: every recipe's name and alias.
