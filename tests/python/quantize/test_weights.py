@@ -113,9 +113,7 @@ def test_shared_weights_are_stored_once():
     model = keras.Model([tokens, others], [table(tokens), table(others) * 2.0])
     for recipe in (*STORED, DYNAMIC):
         inputs = [[np.array([[1, 2, 299]]), np.array([[7, 0]])]]
-        result = check(
-            ternary(model), inputs, randomized=False, arguments=("--quantize", recipe)
-        )
+        result = check(ternary(model), inputs, randomized=False, arguments=("--quantize", recipe))
         stored = 300 * 32 * 2 if recipe == "float16" else 300 * (32 + 12)
         assert result.size < 1.5 * stored
 
