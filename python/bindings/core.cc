@@ -14,6 +14,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -83,6 +84,20 @@ nb::dict ToDict(const ConvertReport& report) {
   dict["seconds"] = report.seconds;
   dict["peak_memory_bytes"] = report.peak_memory_bytes;
   dict["notes"] = report.notes;
+  nb::list quantized;
+  for (const keras_litert::QuantizedOperator& op : report.quantized) {
+    nb::dict entry;
+    entry["layer"] = op.layer;
+    entry["op"] = op.op;
+    entry["recipe"] = op.recipe;
+    entry["reason"] = op.reason.empty() ? nb::none() : nb::cast(op.reason);
+    entry["bytes_before"] = op.bytes_before;
+    entry["bytes_after"] = op.bytes_after;
+    const bool noisy = op.recipe != "float32" && std::isfinite(op.weights_sqnr);
+    entry["weights_sqnr_db"] = noisy ? nb::cast(op.weights_sqnr) : nb::none();
+    quantized.append(entry);
+  }
+  dict["quantized"] = quantized;
   return dict;
 }
 
@@ -91,7 +106,8 @@ nb::tuple Outcome(Result<ConvertReport>&& report) {
   return nb::make_tuple(ToDict(*report), nb::none());
 }
 
-// {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable}
+// {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable,
+//  "quantize": {"recipe": str, "rules": [(layer, op, recipe)]}}
 ConvertOptions ReadOptions(const nb::dict& given) {
   ConvertOptions options;
   if (given.contains("static_batch") && !given["static_batch"].is_none()) {
@@ -99,6 +115,14 @@ ConvertOptions ReadOptions(const nb::dict& given) {
   }
   if (given.contains("shapes")) {
     options.shapes = nb::cast<std::map<std::string, std::vector<int64_t>>>(given["shapes"]);
+  }
+  if (given.contains("quantize")) {
+    const auto quantize = nb::cast<nb::dict>(given["quantize"]);
+    options.quantize.recipe = nb::cast<std::string>(quantize["recipe"]);
+    using Rule = std::tuple<std::string, std::string, std::string>;
+    for (auto& [layer, op, recipe] : nb::cast<std::vector<Rule>>(quantize["rules"])) {
+      options.quantize.rules.push_back({layer, op, recipe});
+    }
   }
   if (given.contains("dump_after")) {
     options.dump_after = nb::cast<std::vector<std::string>>(given["dump_after"]);

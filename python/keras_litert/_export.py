@@ -10,19 +10,10 @@ import threading
 from typing import Any
 
 import keras
-from keras_litert import _core, _direct, _signature
+from keras_litert import _core, _direct, _quantize, _signature
 from keras_litert.errors import Diagnostic, ExportError, raise_for
 
 STRATEGIES = ("auto", "direct", "tracer")
-# Options of TensorFlow's converter that ask for quantization.
-_QUANTIZATION = (
-    "optimizations",
-    "representative_dataset",
-    "target_spec",
-    "inference_input_type",
-    "inference_output_type",
-    "quant_config",
-)
 # Options of Keras's other LiteRT exporters that have nothing to choose here: every file has builtin
 # operators only, and dynamic sizes.
 _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
@@ -35,6 +26,7 @@ _OPTIONS = (
     "strategy",
     "static_batch",
     "shapes",
+    "quantize",
     "trace_layers",
 )
 _lock = threading.RLock()
@@ -52,6 +44,8 @@ class ExportReport:
         file_bytes: The file's size.
         seconds: Time of the conversion, from the first read of the model to the renamed file.
         notes: What a user should know.
+        quantized: What quantization did, an entry for each operator with weights: layer, op,
+            recipe, reason, bytes_before, bytes_after, weights_sqnr_db (see docs/quantization.md).
     """
 
     path: str
@@ -62,6 +56,7 @@ class ExportReport:
     file_bytes: int
     seconds: float
     notes: list[str]
+    quantized: list[dict[str, Any]]
 
     def __str__(self) -> str:
         def tensors(entries):
@@ -88,6 +83,7 @@ def export(
     strategy: str = "auto",
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
+    quantize: str | dict[str, Any] | None = None,
     debug: bool = False,
     trace_layers: bool = False,
     **kwargs: Any,
@@ -106,10 +102,14 @@ def export(
             symbolic tensors; "auto" tries the first where it can read the model, then the second.
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
+        quantize: Stores weights in fewer bits: a recipe's name ("dynamic_int8", "float16",
+            "weight_only_int8"), or a dict as a recipe file holds it (docs/quantization.md).
         debug: True lets exceptions of the model's code through as they are.
         trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
             lowering them as the core knows them. The file computes the same.
-        kwargs: Options of Keras's other LiteRT exporters, in their spelling.
+        kwargs: Options of Keras's other LiteRT exporters, in their spelling:
+            optimizations=["DEFAULT"] is "dynamic_int8", with
+            target_spec={"supported_types": ["float16"]} "float16".
 
     Returns:
         What was written.
@@ -124,7 +124,11 @@ def export(
     _check_options(target, strategy, kwargs)
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
-    options: dict[str, Any] = {"static_batch": static_batch}
+    given = {name: kwargs[name] for name in _quantize.NAMES if name in kwargs}
+    options: dict[str, Any] = {
+        "static_batch": static_batch,
+        "quantize": _quantize.options(quantize, given),
+    }
     with _lock:
         _build(model, input_signature)
         signature = _signature.infer(model, input_signature)
@@ -210,6 +214,7 @@ def _report(strategy: str, path: str, report: dict[str, Any]) -> ExportReport:
         file_bytes=report["file_bytes"],
         seconds=report["seconds"],
         notes=report["notes"],
+        quantized=report["quantized"],
     )
 
 
@@ -223,13 +228,8 @@ def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
             f"strategy must be one of {', '.join(map(repr, STRATEGIES))}, got {strategy!r}{hint}"
         )
     for name, value in kwargs.items():
-        if name in _QUANTIZATION:
-            if value is None or value == [] or value == {}:
-                continue
-            raise NotImplementedError(
-                f"'{name}' asks for quantization, which this version does not do: it writes the "
-                "model in float"
-            )
+        if name in _quantize.NAMES:
+            continue
         if name in _ACCEPTED:
             if value == _ACCEPTED[name] or value is None:
                 continue
@@ -237,7 +237,7 @@ def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
                 f"'{name}' must be {_ACCEPTED[name]}, got {value!r}: every file has "
                 "builtin operators only"
             )
-        known = [*_OPTIONS, *_QUANTIZATION, *_ACCEPTED]
+        known = [*_OPTIONS, *_quantize.NAMES, *_ACCEPTED]
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise TypeError(f"export() has no option '{name}'{hint}")
@@ -266,6 +266,7 @@ def convert_file(
     verbose: bool | None = None,
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
+    quantize: str | dict[str, Any] | None = None,
 ) -> ExportReport:
     """Converts a saved `.keras`, `.h5` or `.hdf5` file, as the command line tool does.
 
@@ -277,6 +278,7 @@ def convert_file(
         verbose: True prints a summary.
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
+        quantize: As for export().
 
     Raises:
         ExportError: The file cannot be read or converted; nothing is written.
@@ -286,9 +288,12 @@ def convert_file(
     fixed = {
         name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
     }
-    report, errors = _core.convert_file(
-        os.fspath(source), target, {"static_batch": static_batch, "shapes": fixed}
-    )
+    options = {
+        "static_batch": static_batch,
+        "shapes": fixed,
+        "quantize": _quantize.options(quantize, {}),
+    }
+    report, errors = _core.convert_file(os.fspath(source), target, options)
     raise_for(errors)
     result = _report("direct", target, report)
     if verbose:

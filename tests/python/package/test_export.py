@@ -90,13 +90,71 @@ def test_unknown_options_have_a_hint(tmp_path):
     )
 
 
-def test_quantization_options_are_refused(tmp_path):
-    with pytest.raises(NotImplementedError) as error:
-        keras_litert.export(small(), tmp_path / "m.tflite", optimizations=["DEFAULT"])
-    assert str(error.value) == (
-        "'optimizations' asks for quantization, which this version does not do: it writes the "
-        "model in float"
-    )
+def wide():
+    model = keras.Sequential([layers.Input((40,)), layers.Dense(50, name="a"), layers.Dense(30)])
+    return oracle.randomize(model)
+
+
+@pytest.mark.parametrize("strategy", ["direct", "tracer"])
+def test_quantized_export_equals_the_command_line_tool(tmp_path, strategy):
+    model = wide()
+    saved = oracle.save(model, tmp_path)
+    arguments = ("--quantize", "dynamic_int8", "--quantize-rule", "a=float16")
+    oracle.convert(saved, tmp_path / "cli.tflite", *arguments)
+    recipe = {"recipe": "dynamic_int8", "rules": [{"layer": "a", "recipe": "float16"}]}
+    report = keras_litert.export(model, tmp_path / "own.tflite", quantize=recipe, strategy=strategy)
+    assert (tmp_path / "own.tflite").read_bytes() == (tmp_path / "cli.tflite").read_bytes()
+    assert [op["recipe"] for op in report.quantized] == ["float16", "dynamic_wi8_afp32"]
+
+
+@pytest.mark.parametrize(
+    "options, recipe",
+    [
+        ({"optimizations": ["DEFAULT"]}, "dynamic_int8"),
+        (
+            {"optimizations": ["DEFAULT"], "target_spec": {"supported_types": [np.float16]}},
+            "float16",
+        ),
+        ({"optimizations": []}, "float32"),
+    ],
+)
+def test_options_of_tensorflows_converter(tmp_path, options, recipe):
+    model = wide()
+    keras_litert.export(model, tmp_path / "a.tflite", **options)
+    keras_litert.export(model, tmp_path / "b.tflite", quantize=recipe)
+    assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options, kind, message",
+    [
+        (
+            {"representative_dataset": list},
+            NotImplementedError,
+            "'representative_dataset' asks for calibrated quantization, which this version does "
+            'not do. quantize="dynamic_int8" and "float16" need no calibration.',
+        ),
+        (
+            {"quantize": "dynamic_int9"},
+            keras_litert.ExportError,
+            "unknown quantization recipe 'dynamic_int9'",
+        ),
+        (
+            {"quantize": {"recipes": "float16"}},
+            ValueError,
+            "'quantize' has an unknown key 'recipes'; did you mean 'recipe'?",
+        ),
+        (
+            {"quantize": "float16", "optimizations": ["DEFAULT"]},
+            ValueError,
+            "give either 'quantize' or 'optimizations', not both",
+        ),
+    ],
+)
+def test_quantization_that_is_refused(tmp_path, options, kind, message):
+    with pytest.raises(kind) as error:
+        keras_litert.export(wide(), tmp_path / "m.tflite", **options)
+    assert message in str(error.value)
     assert not list(tmp_path.iterdir())
 
 
