@@ -3,7 +3,9 @@
 #include "keras_litert/convert.h"
 
 #include <chrono>
+#include <exception>
 #include <map>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "archive/archive.h"
@@ -26,10 +28,32 @@ using Clock = std::chrono::steady_clock;
 constexpr char kUsualHint[] =
     "Keras refuses such a model, too. If it loads this one, please report this error.";
 
+// The "name" in the model's config; empty where it has none.
+std::string ModelName(const json& config) {
+  const json::json_pointer name("/config/name");
+  return config.contains(name) && config[name].is_string() ? config[name].get<std::string>() : "";
+}
+
+// The library throws nothing: what is thrown in it, for lack of memory or by a defect, becomes an
+// error.
+template <typename F>
+Result<ConvertReport> WithoutExceptions(F&& convert) {
+  try {
+    return convert();
+  } catch (const std::bad_alloc&) {
+    return Fail("", "memory-1", "the conversion needs more memory than there is",
+                "Close other programs, or convert on a larger machine.");
+  } catch (const std::exception& exception) {
+    return Fail("", "internal-exception", exception.what());
+  }
+}
+
 Result<ConvertReport> Timed(const archive::Archive& archive, const std::string& name,
                             const std::filesystem::path& output, const ConvertOptions& options,
                             Clock::time_point start) {
-  KL_ASSIGN_OR_RETURN(ConvertReport report, ConvertArchive(archive, name, output, options));
+  KL_ASSIGN_OR_RETURN(ConvertReport report, WithoutExceptions([&] {
+                        return ConvertArchive(archive, name, output, options);
+                      }));
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return report;
 }
@@ -87,10 +111,7 @@ Result<ConvertReport> ConvertArchive(const archive::Archive& archive, const std:
   }
 
   // passes → litert: the graph as LiteRT runs it best, and the file.
-  const std::string model_name = config.contains("config") && config["config"].is_object()
-                                     ? config["config"].value("name", "")
-                                     : "";
-  return Compile(module, output, options, model_name, std::move(context.notes));
+  return Compile(module, output, options, ModelName(config), std::move(context.notes));
 }
 
 }  // namespace keras_litert
