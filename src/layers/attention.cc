@@ -86,8 +86,10 @@ struct Projection {
 
 Projection ReadProjection(Layer& layer, const std::string& attribute, const Shape& kernel,
                           const Shape& bias, bool use_bias) {
+  const nlohmann::json& own = layer.config().json();
+  const auto dtype = own.find("dtype");
   const nlohmann::json config = {{"name", attribute},
-                                 {"dtype", layer.config().json().value("dtype", nlohmann::json())}};
+                                 {"dtype", dtype == own.end() ? nlohmann::json() : *dtype}};
   Layer child = layer.Child(attribute, "EinsumDense", config);
   Projection p;
   p.kernel = child.Weight(0, "kernel", kernel);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace keras_litert::layers {
@@ -43,9 +44,12 @@ void Config::WrongKind(std::string_view key, std::string_view expected) {
 int64_t Config::Int(std::string_view key) {
   const Json* value = Find(key);
   if (value != nullptr && value->is_number_integer()) return value->get<int64_t>();
-  if (value != nullptr && value->is_number_float() &&
-      value->get<double>() == static_cast<double>(static_cast<int64_t>(value->get<double>()))) {
-    return static_cast<int64_t>(value->get<double>());
+  if (value != nullptr && value->is_number_float()) {
+    constexpr double kExact = 0x1p53;  // up to here doubles hold every integer
+    const auto number = value->get<double>();
+    if (std::fabs(number) <= kExact && number == std::trunc(number)) {
+      return static_cast<int64_t>(number);
+    }
   }
   WrongKind(key, "an int");
   return 1;
