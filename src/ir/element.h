@@ -1,7 +1,9 @@
 // Element-wise access to constants of any numeric dtype.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "ir/half.h"
@@ -59,7 +61,7 @@ bool DispatchElement(DType dtype, F&& f) {
 }
 
 // Converts one element; to bool means "is not zero", from float to integer truncates, as NumPy's
-// astype does.
+// astype does. Numbers that an integer cannot hold become its nearest, NaN 0.
 template <typename To, typename From>
 To ConvertElement(From value) {
   constexpr bool kFromHalf = std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>;
@@ -72,6 +74,12 @@ To ConvertElement(From value) {
     return To(static_cast<float>(value));
   } else if constexpr (std::is_same_v<To, bool>) {
     return value != From{};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    using Limits = std::numeric_limits<To>;
+    if (value != value) return 0;
+    if (value >= std::ldexp(From{1}, Limits::digits)) return Limits::max();
+    if (value <= static_cast<From>(Limits::lowest())) return Limits::lowest();
+    return static_cast<To>(value);
   } else {
     return static_cast<To>(value);
   }
