@@ -17,6 +17,8 @@ STRATEGIES = ("auto", "direct", "tracer")
 # Options of Keras's other LiteRT exporters that have nothing to choose here: every file has builtin
 # operators only, and dynamic sizes.
 _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
+# Errors of what was asked for, whatever the model is, by code or family.
+_OF_THE_REQUEST = ("quantize-1", "quantize-2", "option", "file", "write", "memory")
 # The direct strategy's errors of models whose code is not in their config.
 _NEEDS_CODE = ("model-1", "model-2", "layer-2")
 _OPTIONS = (
@@ -179,6 +181,10 @@ def _run(model, target, strategy, signature, options, debug, trace_layers) -> Ex
 
 def _failure(model, failures: list[tuple[str, ExportError]]) -> ExportError:
     """One error with the reasons of every strategy that was tried."""
+    last = failures[-1][1]
+    codes = [diagnostic.code for diagnostic in last.diagnostics]
+    if codes and all(map(_is_of_the_request, codes)):
+        return last
     if len(failures) == 1:
         error = failures[0][1]
         result = ExportError(error.diagnostics, f"'{model.name}' cannot be exported:")
@@ -197,6 +203,10 @@ def _failure(model, failures: list[tuple[str, ExportError]]) -> ExportError:
     result.args = ("\n".join(lines),)
     result.__cause__ = failures[-1][1].__cause__
     return result
+
+
+def _is_of_the_request(code: str) -> bool:
+    return code in _OF_THE_REQUEST or code.rpartition("-")[0] in _OF_THE_REQUEST
 
 
 def _first_line(error: BaseException) -> str:

@@ -158,6 +158,31 @@ def test_quantization_that_is_refused(tmp_path, options, kind, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        (
+            "model.tflite",
+            {"quantize": "int8"},
+            "quantize-1: unknown quantization recipe 'int8'\n    Known are float32, float16, "
+            "dynamic_wi8_afp32, dynamic_int8, weight_only_wi8_afp32, weight_only_int8.",
+        ),
+        (
+            "missing/model.tflite",
+            {},
+            "{path}: file-5: cannot be created: No such file or directory\n    "
+            "Create the output directory first.",
+        ),
+    ],
+)
+def test_what_was_asked_for_is_not_blamed_on_the_model(tmp_path, name, options, message):
+    model = Subclassed()
+    model(np.zeros((1, 4), "float32"))
+    with pytest.raises(keras_litert.ExportError) as error:
+        keras_litert.export(model, tmp_path / name, **options)
+    assert str(error.value) == message.format(path=tmp_path / name)
+
+
 def test_unbuilt_model_without_signature(tmp_path):
     with pytest.raises(keras_litert.ExportError) as error:
         keras_litert.export(Subclassed(), tmp_path / "m.tflite")
