@@ -53,6 +53,17 @@ Value Lanczos(Builder& b, Value x, int radius) {
 
 }  // namespace
 
+Value ResizeKernelWeights(Builder& b, Value x, std::string_view interpolation) {
+  if (interpolation == "bilinear") {
+    return lrt::Maximum(b, lrt::Sub(b, Float(b, 1), x), Float(b, 0));
+  }
+  if (interpolation == "bicubic") return KeysCubic(b, x);
+  if (interpolation == "lanczos3" || interpolation == "lanczos5") {
+    return Lanczos(b, x, interpolation == "lanczos3" ? 3 : 5);
+  }
+  return b.Fail("resize-1", fmt::format("interpolation '{}' is not known", interpolation));
+}
+
 Value RuntimeResizeMatrix(Builder& b, Dim in, int out, std::string_view interpolation,
                           bool antialias) {
   const Value size = lrt::Cast(b, b.SizeOf(in), DType::kFloat32);
@@ -64,16 +75,7 @@ Value RuntimeResizeMatrix(Builder& b, Dim in, int out, std::string_view interpol
   const Value places = lrt::Range(b, Float(b, 0), size, Float(b, 1), in);
   Value x = lrt::Unary(b, BuiltinOperator::ABS, lrt::Sub(b, samples, places));
   if (antialias) x = lrt::Div(b, x, lrt::Maximum(b, step, Float(b, 1)));
-  Value weights;
-  if (interpolation == "bilinear") {
-    weights = lrt::Maximum(b, lrt::Sub(b, Float(b, 1), x), Float(b, 0));
-  } else if (interpolation == "bicubic") {
-    weights = KeysCubic(b, x);
-  } else if (interpolation == "lanczos3" || interpolation == "lanczos5") {
-    weights = Lanczos(b, x, interpolation == "lanczos3" ? 3 : 5);
-  } else {
-    return b.Fail("resize-1", fmt::format("interpolation '{}' is not known", interpolation));
-  }
+  const Value weights = ResizeKernelWeights(b, x, interpolation);
   return lrt::Div(b, weights, lrt::Reduce(b, BuiltinOperator::SUM, weights, {1}, true));
 }
 

@@ -13,6 +13,10 @@ namespace keras_litert::ops {
 Value RuntimeResizeMatrix(Builder& b, Dim in, int out, std::string_view interpolation,
                           bool antialias);
 
+// The weights of samples at `distance` >= 0 (float32), not normalized. Fails for an unknown
+// interpolation.
+Value ResizeKernelWeights(Builder& b, Value distance, std::string_view interpolation);
+
 // A box in an image; int32 scalars.
 struct RuntimeBox {
   Value h_start;

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from oracle import shows
 from package.support import check_export
 
 
@@ -27,6 +28,7 @@ def check(function, **options):
     )
 
 
+@shows("ops.core.cond")
 def test_cond_with_closures():
     def function(x):
         return ops.cond(ops.sum(x) > 0.0, lambda: x * 2.0, lambda: ops.exp(x) - x)
@@ -41,6 +43,7 @@ def test_cond_of_a_known_value_takes_one_branch():
     assert "IF" not in file.operators
 
 
+@shows("ops.core.while_loop")
 def test_while_loop():
     def function(x):
         return ops.while_loop(
@@ -54,11 +57,14 @@ def test_while_loop():
 
 
 @pytest.mark.parametrize("steps", [3, 50])
+@shows("ops.core.fori_loop")
 def test_fori_loop(steps):
     file, _ = check(lambda x: ops.fori_loop(0, steps, lambda i, y: y * 0.9 + x, x))
     assert ("WHILE" in file.operators) == (steps == 50)
 
 
+@shows("ops.core.scan")
+@shows("ops.core.map")
 def test_scan_and_map():
     def function(x):
         last, sums = ops.scan(lambda carry, row: (carry + row, carry * row), x[0], x)
@@ -67,10 +73,12 @@ def test_scan_and_map():
     check(function)
 
 
+@shows("ops.core.associative_scan")
 def test_associative_scan():
     check(lambda x: ops.associative_scan(lambda a, b: a + b, x, axis=1))
 
 
+@shows("ops.core.switch")
 def test_switch():
     def function(x):
         index = ops.cast(ops.abs(ops.sum(x)), "int32") % 3
@@ -78,3 +86,29 @@ def test_switch():
 
     for seed in range(3):
         check(function, seed=seed)
+
+
+@shows("ops.core.vectorized_map")
+def test_vectorized_map():
+    def function(x):
+        rows = ops.vectorized_map(lambda row: ops.sum(row) * row, x)
+        pairs = ops.vectorized_map(lambda pair: pair[0] * pair[1], (x, x + 1.0))
+        return rows, pairs
+
+    check(function)
+
+
+@shows("ops.numpy.arange")
+@shows("ops.numpy.full", "fill_value", "dtype")
+@shows("ops.numpy.ndim")
+@shows("ops.numpy.size")
+def test_sizes():
+    def function(x):
+        places = ops.arange(1, 2 * ops.shape(x)[0], 2)
+        filled = ops.full((ops.shape(x)[0], 2), 1.5)
+        return places, filled, x * ops.ndim(x) + ops.cast(ops.size(x), "float32")
+
+    model = Calls(function)
+    model.dense.build((None, 3))
+    model.built = True
+    check_export(model, input_signature=[((None, 3), "float32")], expect="tracer")
