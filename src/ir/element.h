@@ -76,7 +76,7 @@ To ConvertElement(From value) {
     return value != From{};
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     using Limits = std::numeric_limits<To>;
-    if (value != value) return 0;
+    if (std::isnan(value)) return 0;
     if (value >= std::ldexp(From{1}, Limits::digits)) return Limits::max();
     if (value <= static_cast<From>(Limits::lowest())) return Limits::lowest();
     return static_cast<To>(value);

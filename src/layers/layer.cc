@@ -142,6 +142,24 @@ void Layer::Note(std::string text) {
   context_->notes.push_back(b().PathString() + ": " + text);
 }
 
+namespace {
+
+// Classes that only Keras 2 had, and what to do with a model that uses them; empty for others.
+std::string_view AdviceOnKeras2Class(std::string_view name) {
+  if (name == "TFOpLambda" || name == "SlicingOpLambda" || name == "TensorFlowOpLayer") {
+    return "It is a TensorFlow function that Keras 2 recorded in the graph. Write that step with "
+           "keras.ops or a layer in Keras 3, load the weights into that model, and save it as "
+           "'.keras'.";
+  }
+  if (name == "CuDNNLSTM" || name == "CuDNNGRU") {
+    return "It runs on GPUs of Nvidia only. Build the model with LSTM or GRU(reset_after=True), "
+           "which take its weights: load_weights of Keras 2 converts them; then save it.";
+  }
+  return {};
+}
+
+}  // namespace
+
 Argument CallLayer(LoweringContext& context, const json& serialized, const WeightScope& scope,
                    Arguments& call) {
   Builder& b = context.b;
@@ -160,6 +178,10 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
       return b.Fail("layer-4", fmt::format("Keras's layer class '{}' is not supported", class_name),
                     "Replace it by layers that docs/support.md lists, or leave it out of the model "
                     "that is saved.");
+    }
+    if (const std::string_view advice = AdviceOnKeras2Class(class_name); !advice.empty()) {
+      return b.Fail("layer-5", fmt::format("the layer class '{}' is of Keras 2 alone", class_name),
+                    std::string(advice));
     }
     const std::vector<std::string_view> names = LayerNames();
     const std::optional<std::string> near = NearMatch(class_name, names);

@@ -22,7 +22,7 @@ using ir::Tensor;
 class NameTable {
  public:
   std::string Unique(const std::string& wanted) {
-    const std::string base = wanted.empty() ? "tensor" : wanted;
+    std::string base = wanted.empty() ? "tensor" : wanted;
     if (taken_.insert(base).second) return base;
     int& next = next_[base];
     for (;;) {

@@ -316,13 +316,13 @@ Result<fs::path> FindLibrary(const fs::path& path) {
   constexpr const char* kHelp =
       "Name LiteRT's libLiteRt.so or its folder; `pip install ai-edge-litert` brings it.";
   if (!path.empty()) {
-    const fs::path file = LibraryAt(path);
+    fs::path file = LibraryAt(path);
     if (file.empty())
       return Fail(path.string(), "runtime-1", "there is no LiteRT library here", kHelp);
     return file;
   }
   if (const char* named = std::getenv("KERAS_LITERT_RUNTIME"); named != nullptr && *named != '\0') {
-    const fs::path file = LibraryAt(named);
+    fs::path file = LibraryAt(named);
     if (file.empty()) {
       return Fail(named, "runtime-1",
                   "there is no LiteRT library here, where KERAS_LITERT_RUNTIME points", kHelp);
@@ -330,10 +330,10 @@ Result<fs::path> FindLibrary(const fs::path& path) {
     return file;
   }
   if (const char* active = std::getenv("VIRTUAL_ENV"); active != nullptr && *active != '\0') {
-    const fs::path file = LibraryOfPythonEnvironment(active);
+    fs::path file = LibraryOfPythonEnvironment(active);
     if (!file.empty()) return file;
   }
-  const fs::path file = LibraryOfPythonEnvironment(".venv");
+  fs::path file = LibraryOfPythonEnvironment(".venv");
   if (!file.empty()) return file;
   if (DynamicLibrary::Open(kLibraryName)) return fs::path(kLibraryName);
   return Fail("", "runtime-1", "LiteRT's library is not found",

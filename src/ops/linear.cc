@@ -289,8 +289,8 @@ Argument NormOp(Builder& b, Arguments& a) {
     return Sqrt(b, sum(lrt::Mul(b, x, x), *axes));
   }
   if (axes->size() == 1 && !std::isnan(p)) {
-    if (p == infinity) return Max(b, Abs(b, x), *axes, keepdims);
-    if (p == -infinity) return Min(b, Abs(b, x), *axes, keepdims);
+    if (p == infinity) return Max(b, Abs(b, x), axes, keepdims);
+    if (p == -infinity) return Min(b, Abs(b, x), axes, keepdims);
     if (p == 1) return sum(Abs(b, x), *axes);
     if (p == 0) return lrt::Cast(b, sum(lrt::Cast(b, x, DType::kBool), *axes), x.dtype());
     const Value powers = Elementwise(b, BuiltinOperator::POW, Abs(b, x), b.Scalar(p, x.dtype()));

@@ -301,7 +301,8 @@ Argument RollOp(Builder& b, Arguments& a) {
   const std::optional<std::vector<int>> axis = a.Ints(2, "axis");
   if (!x.ok() || !shift || shift->empty()) return Value();
   if (!axis) {
-    const Shape shape = x.shape();
+    // A copy: new tensors may move the graph's.
+    const Shape shape = x.shape();  // NOLINT(performance-unnecessary-copy-initialization)
     const int total = std::accumulate(shift->begin(), shift->end(), 0);
     return lrt::Reshape(b, RollAxis(b, Ravel(b, x), total, 0), shape);
   }

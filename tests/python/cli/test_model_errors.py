@@ -105,9 +105,8 @@ def test_class_that_is_not_there(keras_file):
     )
 
 
-def test_class_of_an_old_file(saved, tmp_path):
-    """Files of Keras 2 name no modules, so a class may be anybody's."""
-    path = tmp_path / "old.h5"
+def old_file(saved, path, class_name):
+    """small.h5 as Keras 2 would have written it, its convolution of the given class."""
     path.write_bytes((saved / "small.h5").read_bytes())
     with h5py.File(path, "a") as file:
         config = json.loads(file.attrs["model_config"])
@@ -115,13 +114,41 @@ def test_class_of_an_old_file(saved, tmp_path):
             for key in ("module", "registered_name"):
                 layer.pop(key, None)
             if layer["class_name"] == "Conv2D":
-                layer["class_name"] = "Conv2d"
+                layer["class_name"] = class_name
         file.attrs["model_config"] = json.dumps(config)
-    assert refused(path) == (
+    return path
+
+
+def test_class_of_an_old_file(saved, tmp_path):
+    """Files of Keras 2 name no modules, so a class may be anybody's."""
+    assert refused(old_file(saved, tmp_path / "old.h5", "Conv2d")) == (
         "convolution: layer-2: the layer class 'Conv2d' is not known\n"
         "  help: Did you mean 'Conv2D'? Otherwise: its code is not in the file. Export the model "
         "from Python, where it is, with the keras_litert package: keras_litert.export(model, "
         '"model.tflite").\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("class_name", "advice"),
+    [
+        (
+            "TFOpLambda",
+            "It is a TensorFlow function that Keras 2 recorded in the graph. Write that step with "
+            "keras.ops or a layer in Keras 3, load the weights into that model, and save it as "
+            "'.keras'.",
+        ),
+        (
+            "CuDNNGRU",
+            "It runs on GPUs of Nvidia only. Build the model with LSTM or GRU(reset_after=True), "
+            "which take its weights: load_weights of Keras 2 converts them; then save it.",
+        ),
+    ],
+)
+def test_class_that_only_keras_2_had(saved, tmp_path, class_name, advice):
+    assert refused(old_file(saved, tmp_path / "old.h5", class_name)) == (
+        f"convolution: layer-5: the layer class '{class_name}' is of Keras 2 alone\n"
+        f"  help: {advice}\n"
     )
 
 
