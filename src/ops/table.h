@@ -30,6 +30,7 @@ std::span<const OpEntry> ConvolutionOps();
 std::span<const OpEntry> CreationOps();
 std::span<const OpEntry> EinsumOps();
 std::span<const OpEntry> ElementwiseOps();
+std::span<const OpEntry> FourierOps();
 std::span<const OpEntry> ImageColorOps();
 std::span<const OpEntry> ImageOps();
 std::span<const OpEntry> ImageSampleOps();
