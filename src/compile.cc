@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "calibrate.h"
 #include "ir/print.h"
 #include "ir/verify.h"
 #include "keras_litert/convert.h"
@@ -14,6 +15,8 @@
 #include "passes/check_types.h"
 #include "passes/pipeline.h"
 #include "quantize/quantize.h"
+#include "quantize/static.h"
+#include "samples.h"
 #include "util/cancelled.h"
 #include "util/near_match.h"
 #include "util/platform.h"
@@ -140,6 +143,13 @@ std::vector<std::string> PassNames() {
 Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& output,
                               const ConvertOptions& options, const std::string& model_name,
                               std::vector<std::string> notes) {
+  // Samples are checked before time is spent.
+  KL_ASSIGN_OR_RETURN(const bool calibrates, quantize::NeedsCalibration(options.quantize));
+  Batches batches;
+  if (calibrates) {
+    KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, options.quantize.calibrate));
+  }
+
   // passes: the graph as LiteRT runs it best.
   auto dump = [&](std::string_view stage) {
     const auto& wanted = options.dump_after;
@@ -172,9 +182,17 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
     return std::unexpected(Error(std::move(errors)));
   }
 
-  // quantize: narrow weights, as the options say.
+  // quantize: narrow weights and activations, as the options say.
+  quantize::Ranges ranges;
+  if (calibrates) {
+    const std::vector<ir::Tensor*> tensors = quantize::TensorsToObserve(module);
+    if (!tensors.empty()) {
+      KL_ASSIGN_OR_RETURN(ranges, Calibrate(module, tensors, batches, options.quantize.calibrate,
+                                            output, options.cancelled));
+    }
+  }
   KL_ASSIGN_OR_RETURN(std::vector<QuantizedOperator> quantized,
-                      quantize::Quantize(module, options.quantize));
+                      quantize::Quantize(module, options.quantize, ranges));
   after(kQuantizeStage);
   verify("all passes");
   if (!defects.empty()) return std::unexpected(Error(std::move(defects)));

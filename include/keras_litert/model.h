@@ -1,30 +1,18 @@
 // Converts a model that is in memory: what a `.keras` archive holds, without the archive.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "keras_litert/array.h"
 #include "keras_litert/options.h"
 #include "keras_litert/report.h"
 #include "keras_litert/result.h"
 
 namespace keras_litert {
-
-// An array of the caller's: row-major, little-endian, without gaps. Nothing is copied: `bytes` must
-// stay as they are until the call that reads them returns (a Graph's constants: until Write()
-// returns), or `owner` keeps them alive.
-struct Array {
-  std::string dtype;           // Keras's spelling: "float32", "bfloat16", "bool" …
-  std::vector<int64_t> shape;  // sizes ≥ 0
-  std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner = nullptr;  // may be null
-};
 
 // What a `.keras` archive says.
 struct MemoryModel {

@@ -1,11 +1,17 @@
 // What a caller may ask of quantization.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "keras_litert/array.h"
 
 namespace keras_litert {
 
@@ -30,12 +36,41 @@ struct QuantizeRule {
   std::string recipe;  // a name or alias, or "float32" to keep float
 };
 
+// Inputs of the model, one array for each by its name: first axis the batch. An array of another
+// dtype is converted where that loses nothing but float digits.
+using Sample = std::map<std::string, Array, std::less<>>;
+
+// How a tensor's range follows from what calibration sees of it.
+enum class RangeMethod : uint8_t {
+  kMinMax,         // the least and the greatest value of all samples
+  kMovingAverage,  // of each sample's least and greatest, later samples weigh more: 0.9 · old + 0.1
+};
+
+// What recipes with calibrated activations need. The float model itself runs in LiteRT on the
+// samples, and the ranges of its tensors are taken.
+struct CalibrateOptions {
+  std::vector<Sample> samples;
+  // A NumPy file with further samples: .npz with an array for each input by name, .npy for a model
+  // of one input. Split along the first axis. Empty: none.
+  std::filesystem::path file;
+  RangeMethod method = RangeMethod::kMinMax;
+  std::filesystem::path runtime;  // LiteRT's library; see VerifyOptions::runtime
+  // Called from the converting thread after each batch; may be empty.
+  std::function<void(size_t done, size_t total)> progress;
+};
+
 struct QuantizeOptions {
   std::string recipe;  // a name or alias; empty or "float32": only rules quantize
   std::vector<QuantizeRule> rules;
+
+  CalibrateOptions calibrate = {};
+  // Dtypes of the file's inputs and outputs that are float32 in the model: "float32" (also by ""),
+  // "int8", "uint8" or "int16". Integers stand for scale · (q - zero point) of the tensor.
+  std::string input_type = {};
+  std::string output_type = {};
 };
 
-// One operator that has weights, in the order of execution.
+// One operator that has weights, or was to compute in integers; in the order of execution.
 struct QuantizedOperator {
   std::string layer;
   std::string op;            // "CONV_2D"

@@ -13,13 +13,17 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "ir/operators.h"
 #include "quantize/recipe.h"
+#include "quantize/static.h"
 #include "quantize/weights.h"
+#include "util/near_match.h"
 
 namespace keras_litert::quantize {
 namespace {
@@ -87,9 +91,20 @@ class Quantizer {
  public:
   Quantizer(Module& module, RecipeBook book) : module_(module), book_(std::move(book)) {}
 
-  Result<std::vector<QuantizedOperator>> Run() {
+  Result<std::vector<QuantizedOperator>> Run(const QuantizeOptions& options, const Ranges& ranges) {
+    if (book_.needs_calibration()) {
+      KL_ASSIGN_OR_RETURN(static_,
+                          QuantizeActivations(module_, StaticOperators(), ranges, options));
+    }
     for (const auto& graph : module_.graphs) {
-      for (Operator* op : graph->Operators()) Visit(*graph, op);
+      for (Operator* op : graph->Operators()) {
+        const auto done = static_.find(op);
+        if (done != static_.end() && done->second.recipe != Name(Recipe::kFloat32)) {
+          reports_.push_back(done->second);
+        } else if (!Visit(*graph, op) && done != static_.end()) {
+          reports_.push_back(done->second);
+        }
+      }
     }
     for (Diagnostic& error : book_.Unmatched(module_.origins)) errors_.push_back(std::move(error));
     if (!errors_.empty()) return std::unexpected(Error(std::move(errors_)));
@@ -97,11 +112,28 @@ class Quantizer {
   }
 
  private:
-  void Visit(Graph& graph, Operator* op) {
+  // The operators of the main graph that compute with floats and are to do it in integers.
+  StaticRecipes StaticOperators() {
+    StaticRecipes recipes;
+    for (Operator* op = module_.main().first(); op != nullptr; op = op->next) {
+      const auto is_float = [](const Tensor* t) {
+        return t != nullptr && t->type.dtype == DType::kFloat32;
+      };
+      const bool in = std::any_of(op->inputs.begin(), op->inputs.end(), is_float);
+      const bool out = std::any_of(op->outputs.begin(), op->outputs.end(), is_float);
+      if ((!in && !out) || op->code == SHAPE || op->code == CAST) continue;
+      const Recipe recipe = book_.For(module_.origins[op->origin], op->code);
+      if (IsStatic(recipe)) recipes[op] = recipe;
+    }
+    return recipes;
+  }
+
+  // False where `op` has no weights.
+  bool Visit(Graph& graph, Operator* op) {
     const WeightOperator* entry = Find(op->code);
-    if (entry == nullptr || (op->code == GATHER && !IsEmbedding(*op))) return;
+    if (entry == nullptr || (op->code == GATHER && !IsEmbedding(*op))) return false;
     const Tensor* weights = op->inputs[entry->weights];
-    if (!weights->is_constant() || weights->type.dtype != DType::kFloat32) return;
+    if (!weights->is_constant() || weights->type.dtype != DType::kFloat32) return false;
 
     const std::string& layer = module_.origins[op->origin];
     const Recipe wanted = book_.For(layer, op->code);
@@ -110,7 +142,16 @@ class Quantizer {
     report.op = tflite::EnumNameBuiltinOperator(op->code);
     report.bytes_before = report.bytes_after = static_cast<int64_t>(weights->constant->byte_size());
     Recipe recipe = wanted;
-    if (wanted != Recipe::kFloat32 && weights->constant->num_elements() < kFewest) {
+    if (IsStatic(wanted)) {
+      // It stays float, or lies in the body of a loop: its weights alone are stored as int8.
+      const auto known = static_.find(op);
+      report.reason = known != static_.end()
+                          ? known->second.reason
+                          : "ranges inside of loops and branches are not observed";
+      const bool quick = entry->dynamic && !IsGrouped(*op);
+      recipe = quick ? Recipe::kDynamicInt8 : Recipe::kWeightOnlyInt8;
+      if (weights->constant->num_elements() < kFewest) recipe = Recipe::kFloat32;
+    } else if (wanted != Recipe::kFloat32 && weights->constant->num_elements() < kFewest) {
       report.reason = fmt::format("fewer than {} weights", kFewest);
       recipe = Recipe::kFloat32;
     } else if (wanted == Recipe::kDynamicInt8 && !entry->dynamic) {
@@ -129,7 +170,7 @@ class Quantizer {
           error.path = layer;
           errors_.push_back(std::move(error));
         }
-        return;
+        return true;
       }
       report.weights_sqnr = stored->sqnr;
       report.bytes_after = static_cast<int64_t>(stored->constant->byte_size());
@@ -140,6 +181,7 @@ class Quantizer {
       Rewrite(graph, op, *entry, recipe, *stored);
     }
     reports_.push_back(std::move(report));
+    return true;
   }
 
   // Weights that several operators share are stored once.
@@ -211,18 +253,42 @@ class Quantizer {
   RecipeBook book_;
   std::vector<Diagnostic> errors_;
   std::vector<QuantizedOperator> reports_;
+  StaticReports static_;
   // By source and axis of the scales, -1 for float16.
   std::map<std::pair<ConstantPtr, int>, StoredWeights> stored_;
   std::map<std::pair<const Graph*, ConstantPtr>, Tensor*> dequantized_;
 };
 
+Status CheckType(const std::string& name, const char* option, bool needs_calibration) {
+  static constexpr std::string_view kKnown[] = {"float32", "int8", "uint8", "int16"};
+  if (name.empty() || name == kKnown[0]) return {};
+  if (std::find(std::begin(kKnown), std::end(kKnown), name) == std::end(kKnown)) {
+    const std::optional<std::string> near = NearMatch(name, kKnown);
+    return Fail(
+        "", "quantize-10", fmt::format("{} may not be '{}'", option, name),
+        near ? fmt::format("Did you mean '{}'?", *near) : "It is float32, int8, uint8 or int16.");
+  }
+  if (needs_calibration) return {};
+  return Fail("", "quantize-10",
+              fmt::format("{} '{}' needs a recipe with calibrated activations", option, name),
+              "Give the recipe int8 or int16x8, and samples.");
+}
+
 }  // namespace
 
-Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module,
-                                                const QuantizeOptions& options) {
+Result<bool> NeedsCalibration(const QuantizeOptions& options) {
+  KL_ASSIGN_OR_RETURN(const RecipeBook book, RecipeBook::Make(options));
+  const bool needed = book.needs_calibration();
+  KL_RETURN_IF_ERROR(CheckType(options.input_type, "the inputs' type", needed));
+  KL_RETURN_IF_ERROR(CheckType(options.output_type, "the outputs' type", needed));
+  return needed;
+}
+
+Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module, const QuantizeOptions& options,
+                                                const Ranges& ranges) {
   KL_ASSIGN_OR_RETURN(RecipeBook book, RecipeBook::Make(options));
   if (book.empty()) return std::vector<QuantizedOperator>();
-  return Quantizer(module, std::move(book)).Run();
+  return Quantizer(module, std::move(book)).Run(options, ranges);
 }
 
 }  // namespace keras_litert::quantize

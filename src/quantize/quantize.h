@@ -5,13 +5,20 @@
 
 #include "ir/graph.h"
 #include "keras_litert/quantize.h"
+#include "quantize/affine.h"
 #include "util/result.h"
 
 namespace keras_litert::quantize {
 
+// True where the ranges of activations must be known (TensorsToObserve() in static.h). Fails as
+// RecipeBook::Make(), and (quantize-10) on dtypes of inputs and outputs that do not exist or that
+// need such a recipe.
+Result<bool> NeedsCalibration(const QuantizeOptions& options);
+
 // Rewrites `module`, which the pipeline has finished with. Gives one entry for each operator that
-// has weights, also those that stay float. Without a recipe and rules it does nothing and gives
-// none.
-Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module, const QuantizeOptions& options);
+// has weights or was to compute in integers, also those that stay float. Without a recipe and rules
+// it does nothing and gives none. `ranges` has the tensors that TensorsToObserve() names.
+Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module, const QuantizeOptions& options,
+                                                const Ranges& ranges);
 
 }  // namespace keras_litert::quantize

@@ -18,6 +18,10 @@ constexpr QuantizeRecipe kRecipes[] = {
      "weights int8 per channel, a quarter of the size; inputs of products quantized as they run"},
     {"weight_only_wi8_afp32", "weight_only_int8",
      "weights stored as int8 per channel, a quarter of the size; computed in float32"},
+    {"static_wi8_ai8", "int8",
+     "weights and activations int8, computed in integers; needs samples (calibration)"},
+    {"static_wi8_ai16", "int16x8",
+     "weights int8, activations int16, computed in integers; needs samples (calibration)"},
 };
 
 }  // namespace
@@ -69,6 +73,15 @@ std::optional<Diagnostic> UnknownOperator(std::string_view name) {
 
 std::string_view Name(Recipe recipe) {
   return recipe == Recipe::kFloat32 ? kFloat : kRecipes[static_cast<size_t>(recipe) - 1].name;
+}
+
+bool IsStatic(Recipe recipe) {
+  return recipe == Recipe::kStaticInt8 || recipe == Recipe::kStaticInt16;
+}
+
+bool RecipeBook::needs_calibration() const {
+  return IsStatic(base_) || std::any_of(rules_.begin(), rules_.end(),
+                                        [](const Rule& rule) { return IsStatic(rule.recipe); });
 }
 
 bool Matches(std::string_view pattern, std::string_view text) {

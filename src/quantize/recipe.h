@@ -16,9 +16,13 @@ enum class Recipe : uint8_t {
   kFloat16,         // weights float16, DEQUANTIZE in front of the operator
   kDynamicInt8,     // weights int8, activations quantized by the kernel as it runs
   kWeightOnlyInt8,  // weights int8, DEQUANTIZE in front of the operator
+  kStaticInt8,      // weights and activations int8, ranges calibrated
+  kStaticInt16,     // weights int8, activations int16, ranges calibrated
 };
 
 std::string_view Name(Recipe recipe);
+// True where activations are integers, whose ranges samples must tell.
+bool IsStatic(Recipe recipe);
 
 // True where `text` matches `pattern`, in which `*` stands for any characters and `?` for one.
 bool Matches(std::string_view pattern, std::string_view text);
@@ -30,6 +34,8 @@ class RecipeBook {
   static Result<RecipeBook> Make(const QuantizeOptions& options);
 
   bool empty() const { return base_ == Recipe::kFloat32 && rules_.empty(); }
+  // True where some operator may get a recipe that needs calibration.
+  bool needs_calibration() const;
   // The recipe of an operator that computes for `layer`. Remembers which rules matched.
   Recipe For(std::string_view layer, ir::BuiltinOperator op);
   // An error (quantize-3) for each rule that matched none of the operators that were asked for;

@@ -24,8 +24,10 @@ struct ChannelOf {
   size_t inner;     // elements behind the axis
   size_t channels;  // size of the axis
 
+  // Axis kPerTensor: one channel.
   ChannelOf(const Constant& x, int axis)
-      : inner(1), channels(static_cast<size_t>(x.type().shape[axis].value())) {
+      : inner(1),
+        channels(axis == kPerTensor ? 1 : static_cast<size_t>(x.type().shape[axis].value())) {
     for (int i = axis + 1; i < x.type().shape.rank(); ++i) {
       inner *= static_cast<size_t>(x.type().shape[i].value());
     }
@@ -65,22 +67,22 @@ double Decibels(double signal, double noise) {
 
 }  // namespace
 
-Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis) {
+Result<std::vector<float>> Largest(const ConstantPtr& x, int axis) {
   const ChannelOf channel_of(*x, axis);
-  std::vector<float> scale(channel_of.channels);
+  std::vector<float> largest(channel_of.channels);
   bool finite = true;
   KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
     for (const Constant::Run& run : runs) {
       channel_of.ForEach(run.offset / sizeof(float), run.bytes.size() / sizeof(float),
                          [&](size_t channel, size_t begin, size_t end) {
-                           float largest = scale[channel];
+                           float most = largest[channel];
                            for (size_t i = begin; i < end; ++i) {
                              const float size = std::fabs(At(run.bytes, i));
                              finite &=
                                  size <= std::numeric_limits<float>::max();  // false for NaN, too
-                             largest = std::max(largest, size);
+                             most = std::max(most, size);
                            }
-                           scale[channel] = largest;
+                           largest[channel] = most;
                          });
     }
     return {};
@@ -89,8 +91,23 @@ Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis) {
     return Fail("", "quantize-4", "the weights have a NaN or an infinity",
                 "Repair the model, or keep this layer in float32 by a rule.");
   }
-  for (float& s : scale) s = s > 0 ? std::max(s / kMax, std::numeric_limits<float>::min()) : 1.0F;
+  return largest;
+}
 
+std::vector<float> SymmetricScales(std::vector<float> largest) {
+  for (float& s : largest) {
+    s = s > 0 ? std::max(s / kMax, std::numeric_limits<float>::min()) : 1.0F;
+  }
+  return largest;
+}
+
+Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis) {
+  KL_ASSIGN_OR_RETURN(std::vector<float> largest, Largest(x, axis));
+  return ToInt8(x, axis, SymmetricScales(std::move(largest)));
+}
+
+Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis, std::vector<float> scale) {
+  const ChannelOf channel_of(*x, axis);
   double signal = 0;
   double noise = 0;
   KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
@@ -112,7 +129,7 @@ Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis) {
   auto quantization = std::make_shared<tflite::QuantizationParametersT>();
   quantization->scale = scale;
   quantization->zero_point.assign(scale.size(), 0);
-  quantization->quantized_dimension = axis;
+  quantization->quantized_dimension = std::max(axis, 0);
   ConstantPtr stored = ir::ElementwiseConstant(
       "quantize", {DType::kInt8, x->type().shape}, x,
       [channel_of, scale = std::move(scale)](size_t first, size_t count, const std::byte* in,

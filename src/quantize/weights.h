@@ -27,6 +27,13 @@ struct StoredWeights {
 // The weights are read twice here, tile by tile, and once more when they are written.
 Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis);
 
+// As above in its parts. max|w| of each channel: fails (quantize-4) as ToInt8().
+inline constexpr int kPerTensor = -1;  // as an axis: one scale for all
+Result<std::vector<float>> Largest(const ir::ConstantPtr& x, int axis);
+std::vector<float> SymmetricScales(std::vector<float> largest);
+// With the scales given, above 0; what lies beyond ±127 of them becomes ±127.
+Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis, std::vector<float> scale);
+
 // REQUIRES: x is float32. Numbers beyond ±65504 fail (quantize-5): they would be infinite.
 Result<StoredWeights> ToFloat16(const ir::ConstantPtr& x);
 

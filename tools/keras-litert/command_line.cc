@@ -40,6 +40,7 @@ constexpr const char* kConvertExamples = R"(Examples:
   keras-litert convert model.keras -o out/model.tflite --static-batch 1
   keras-litert convert text.keras --shape tokens=?,128 --shape mask=?,128
   keras-litert convert model.keras --quantize dynamic_int8
+  keras-litert convert model.keras --quantize int8 --calibrate samples.npz
   keras-litert convert model.keras --json | jq .file_bytes
 )";
 
@@ -123,6 +124,27 @@ struct Declaration {
     convert
         ->add_option("--quantize-file", c.quantize.file,
                      "A JSON file with a recipe and rules; what the command line says comes after")
+        ->type_name("FILE");
+    convert
+        ->add_option("--calibrate", c.quantize.samples,
+                     "Typical inputs, for int8 and int16x8: a NumPy file, .npz with an array for "
+                     "each input by name, or .npy; each row of the first axis is a sample")
+        ->type_name("FILE");
+    convert
+        ->add_option("--calibrate-method", c.quantize.method,
+                     fmt::format("How ranges follow from samples: {} (default {})",
+                                 fmt::join(RangeMethodNames(), ", "), RangeMethodNames()[0]))
+        ->type_name("METHOD");
+    convert
+        ->add_option("--input-type", c.quantize.input_type,
+                     "Dtype of the file's float inputs, with int8 or int16x8: float32 (default), "
+                     "int8, uint8 or int16")
+        ->type_name("DTYPE");
+    convert->add_option("--output-type", c.quantize.output_type, "As --input-type, of the outputs")
+        ->type_name("DTYPE");
+    convert
+        ->add_option("--runtime", c.quantize.runtime,
+                     "LiteRT's libLiteRt.so or its folder, which runs the samples")
         ->type_name("FILE");
     convert
         ->add_option(

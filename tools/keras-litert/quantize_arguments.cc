@@ -128,7 +128,27 @@ Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) 
     KL_ASSIGN_OR_RETURN(QuantizeRule rule, ParseRule(text));
     options.rules.push_back(std::move(rule));
   }
+  options.calibrate.file = arguments.samples;
+  options.calibrate.runtime = arguments.runtime;
+  options.input_type = arguments.input_type;
+  options.output_type = arguments.output_type;
+  const std::vector<std::string> methods = RangeMethodNames();
+  const auto method = std::find(methods.begin(), methods.end(), arguments.method);
+  if (method != methods.end()) {
+    options.calibrate.method = static_cast<RangeMethod>(method - methods.begin());
+  } else if (!arguments.method.empty()) {
+    const std::vector<std::string_view> known(methods.begin(), methods.end());
+    const std::optional<std::string> near = NearMatch(arguments.method, known);
+    return Fail("keras-litert convert", "usage-12",
+                "--calibrate-method `" + arguments.method + "` is not known",
+                near ? "Did you mean `" + *near + "`?"
+                     : fmt::format("Known are {}.", fmt::join(methods, ", ")));
+  }
   return options;
+}
+
+std::vector<std::string> RangeMethodNames() {
+  return {"minmax", "moving_average"};  // RangeMethod's order.
 }
 
 std::vector<std::string> RecipeNames() {

@@ -1,0 +1,32 @@
+// Computing in integers: operators that have such kernels, with activations of calibrated ranges.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/graph.h"
+#include "keras_litert/quantize.h"
+#include "quantize/affine.h"
+#include "quantize/recipe.h"
+#include "util/result.h"
+
+namespace keras_litert::quantize {
+
+// The recipes, static ones only, of operators of the main graph.
+using StaticRecipes = std::unordered_map<const ir::Operator*, Recipe>;
+// What became of the operators that were asked for, by operator: also why one stayed float.
+using StaticReports = std::unordered_map<const ir::Operator*, QuantizedOperator>;
+
+// The float tensors of the main graph whose ranges the rewrite may ask for.
+std::vector<ir::Tensor*> TensorsToObserve(ir::Module& module);
+
+// Rewrites the main graph. Operators that LiteRT does not run in integers stay float, with
+// DEQUANTIZE and QUANTIZE around them, and their report has recipe "float32" and the reason.
+// Errors: quantize-4 (weights that are no numbers), quantize-9 (an input or output that was to be
+// integer has no finite range).
+Result<StaticReports> QuantizeActivations(ir::Module& module, const StaticRecipes& recipes,
+                                          const Ranges& ranges, const QuantizeOptions& options);
+
+}  // namespace keras_litert::quantize

@@ -1,0 +1,306 @@
+"""Recipes that compute in integers, with ranges calibrated on samples: int8 and int16x8.
+
+Each operator alone, between QUANTIZE and DEQUANTIZE, against Keras. Its error comes from rounding
+inputs, weights and result to steps of their ranges: int8 has 255 steps, so a result may be off by a
+few steps of 1/255 of its range; int16 has 65,535 steps, and its errors are those of int8 weights.
+The samples are the inputs that are tested, so no value is clipped.
+"""
+
+import pathlib
+
+import ai_edge_litert
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers, ops
+from oracle import File, check, convert, randomize, run_cli, save
+
+RUNTIME = pathlib.Path(ai_edge_litert.__file__).parent
+INT8 = 4 / 255
+INT16 = 1e-4  # Without weights.
+# Kernels for int16 that interpolate: in tables of 512 steps, or between pixels in 1/1024.
+COARSE_INT16 = {"exp": 4e-3, "rsqrt": 4e-3, "resize bilinear": 2e-3}
+WEIGHTS = 1.2e-2  # Products with int8 weights: 1/254 of the largest weight for each, summed.
+
+
+def functional(function, *shapes, batch=None):
+    xs = [keras.Input(shape, batch_size=batch, name=f"x{i}") for i, shape in enumerate(shapes)]
+    return keras.Model(xs, function(*xs))
+
+
+def samples(model, seed=0, batch=4, low=None, high=None, integers=8):
+    """Inputs by name, and as the list that the model takes."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for x in model.inputs:
+        shape = [batch if axis == 0 else (6 if n is None else n) for axis, n in enumerate(x.shape)]
+        if "int" in x.dtype:
+            arrays[x.name] = rng.integers(0, integers, shape).astype(x.dtype)
+        elif low is None:
+            arrays[x.name] = rng.normal(size=shape).astype("float32")
+        else:
+            arrays[x.name] = rng.uniform(low, high, shape).astype("float32")
+    return arrays
+
+
+def quantized(model, recipe, folder, tolerance, arguments=(), delegates=(True, False), **options):
+    randomize(model)
+    arrays = samples(model, **options)
+    np.savez(folder / "samples.npz", **arrays)
+    return check(
+        model,
+        [list(arrays.values())],
+        randomized=False,
+        arguments=("--quantize", recipe, "--calibrate", folder / "samples.npz", "--runtime", RUNTIME, *arguments),
+        tolerance=tolerance,
+        delegates=delegates,
+    )
+
+
+def is_float_free(result):
+    """All operators that were to compute in integers do."""
+    return all(op["recipe"].startswith("static") for op in result.report["quantized"])
+
+
+def unary(function, *shape):
+    return lambda: functional(function, shape or (7, 12))
+
+
+def dense_like(layer, *shape):
+    return lambda: functional(layer, shape)
+
+
+CHOICE = np.arange(24).reshape(1, 3, 4, 2) % 3 == 0
+
+# name → (model, LiteRT's operator, options); int8 tolerance WEIGHTS with weights.
+WEIGHTED = {
+    "Dense": (dense_like(layers.Dense(20, activation="relu"), 30), "FULLY_CONNECTED"),
+    "Dense without bias": (dense_like(layers.Dense(20, use_bias=False), 30), "FULLY_CONNECTED"),
+    "Dense of rank 3": (dense_like(layers.Dense(20), 5, 30), "FULLY_CONNECTED"),
+    "Conv1D": (dense_like(layers.Conv1D(12, 3, padding="same"), 9, 10), "CONV_2D"),
+    "Conv2D": (dense_like(layers.Conv2D(8, 3, strides=2, activation="relu"), 9, 8, 5), "CONV_2D"),
+    "Conv2D, dilated": (dense_like(layers.Conv2D(8, 3, dilation_rate=2), 9, 8, 5), "CONV_2D"),
+    "Conv2D, groups": (dense_like(layers.Conv2D(8, 3, groups=2), 9, 8, 6), "CONV_2D"),
+    "Conv2D without bias": (dense_like(layers.Conv2D(8, 3, use_bias=False), 9, 8, 5), "CONV_2D"),
+    "DepthwiseConv2D": (
+        dense_like(layers.DepthwiseConv2D(3, depth_multiplier=2), 7, 8, 6),
+        "DEPTHWISE_CONV_2D",
+    ),
+    "Conv2DTranspose": (
+        lambda: functional(layers.Conv2DTranspose(6, 3, strides=2), (5, 6, 4), batch=4),
+        "TRANSPOSE_CONV",
+    ),
+    "BatchNormalization": (dense_like(layers.BatchNormalization(), 5, 6, 4), "MUL"),
+}
+
+# name → (model, operator that the file must have, int16 too, range of the inputs).
+OPERATORS = {
+    "add": (lambda: functional(ops.add, (5, 6), (5, 6)), "ADD", True, None),
+    "add, broadcast": (lambda: functional(ops.add, (5, 6), (1, 6)), "ADD", True, None),
+    "add, constant": (unary(lambda x: x + 0.7), "ADD", True, None),
+    "subtract": (lambda: functional(ops.subtract, (5, 6), (5, 6)), "SUB", True, None),
+    "multiply": (lambda: functional(ops.multiply, (5, 6), (5, 6)), "MUL", True, None),
+    "matmul": (lambda: functional(ops.matmul, (5, 6), (6, 7)), "BATCH_MATMUL", True, None),
+    "mean": (unary(lambda x: ops.mean(x, 1)), "MEAN", True, None),
+    "sum": (unary(lambda x: ops.sum(x, 1)), "SUM", True, None),
+    "relu": (unary(ops.relu), "RELU", True, None),
+    "relu6": (unary(ops.relu6), "RELU6", True, (-3, 9)),
+    "leaky_relu": (unary(lambda x: ops.leaky_relu(x, 0.2)), "LEAKY_RELU", True, None),
+    "elu": (unary(ops.elu), "ELU", False, None),
+    "gelu": (unary(ops.gelu), "GELU", False, None),
+    "hard_swish": (unary(ops.hard_swish), "HARD_SWISH", False, (-5, 5)),
+    "sigmoid": (unary(ops.sigmoid), "LOGISTIC", True, (-5, 5)),
+    "tanh": (unary(ops.tanh), "TANH", True, None),
+    "softmax": (unary(ops.softmax), "SOFTMAX", True, None),
+    "log_softmax": (unary(ops.log_softmax), "LOG_SOFTMAX", False, None),
+    "exp": (unary(ops.exp), "EXP", True, None),
+    "log": (unary(ops.log), "LOG", True, (0.5, 3)),
+    "sqrt": (unary(ops.sqrt), "SQRT", True, (0.5, 3)),
+    "rsqrt": (unary(ops.rsqrt), "RSQRT", True, (0.5, 3)),
+    "abs": (unary(ops.abs), "ABS", True, None),
+    "PReLU": (unary(lambda x: layers.PReLU()(x)), "PRELU", False, None),
+}
+# What only moves or chooses elements: between two operators that compute, else it stays float.
+MOVING = {
+    "max": (lambda x: ops.max(x, 1), "REDUCE_MAX", True),
+    "min": (lambda x: ops.min(x, 1), "REDUCE_MIN", True),
+    "maximum": (lambda x: ops.maximum(x, x * 2), "MAXIMUM", True),
+    "minimum": (lambda x: ops.minimum(x, x * 2), "MINIMUM", True),
+    "maximum, constant": (lambda x: ops.maximum(x, 0.25), "MAXIMUM", True),
+    "where": (lambda x: ops.where(CHOICE, x, -1.0), "SELECT_V2", True),
+    "average_pool": (lambda x: ops.average_pool(x, 2, 2), "AVERAGE_POOL_2D", True),
+    "max_pool": (lambda x: ops.max_pool(x, 2, 2, "same"), "MAX_POOL_2D", True),
+    "resize bilinear": (lambda x: ops.image.resize(x, (7, 5)), "RESIZE_BILINEAR", True),
+    "resize nearest": (
+        lambda x: ops.image.resize(x, (6, 8), interpolation="nearest"),
+        "RESIZE_NEAREST_NEIGHBOR",
+        True,
+    ),
+    "reshape": (lambda x: ops.reshape(x, (-1, 24)), "RESHAPE", True),
+    "transpose": (lambda x: ops.transpose(x, (0, 3, 1, 2)), "TRANSPOSE", True),
+    "concatenate": (lambda x: ops.concatenate([x, ops.tanh(x), x * 2], -1), "CONCATENATION", True),
+    "stack": (lambda x: ops.stack([x, x * 0.5], 1), "PACK", True),
+    "split": (lambda x: sum(ops.split(x, 2, -1)), "SPLIT", True),
+    "slice": (lambda x: x[:, 1:3, ::2], "STRIDED_SLICE", True),
+    "pad": (lambda x: ops.pad(x, [[0, 0], [1, 2], [0, 0], [0, 0]]), "PAD", True),
+    "pad reflected": (
+        lambda x: ops.pad(x, [[0, 0], [1, 2], [0, 0], [0, 0]], "reflect"),
+        "MIRROR_PAD",
+        True,
+    ),
+    "take": (lambda x: ops.take(x, [2, 0, 1], axis=1), "GATHER", True),
+    "tile": (lambda x: ops.tile(x, [1, 2, 1, 1]), "TILE", True),
+    "flip": (lambda x: ops.flip(x, 2), "REVERSE_V2", False),
+    "broadcast_to": (lambda x: ops.broadcast_to(x[:, :1], (4, 3, 4, 2)), "BROADCAST_TO", True),
+}
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_weights(name, recipe, tmp_path):
+    build, operator = WEIGHTED[name]
+    result = quantized(build(), recipe, tmp_path, WEIGHTS + (INT8 if recipe == "int8" else 0))
+    assert result.operators[operator], result.operators
+    assert is_float_free(result), result.report["quantized"]
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operator(name, recipe, tmp_path):
+    build, operator, int16, interval = OPERATORS[name]
+    low, high = interval or (None, None)
+    limit = INT8 if recipe == "int8" else COARSE_INT16.get(name, INT16)
+    result = quantized(build(), recipe, tmp_path, limit, low=low, high=high)
+    assert result.operators[operator], result.operators
+    if recipe == "int8" or int16:
+        assert is_float_free(result), result.report["quantized"]
+        assert result.operators["QUANTIZE"]
+    else:
+        reasons = [op["reason"] for op in result.report["quantized"] if op["op"] == operator]
+        assert reasons == ["LiteRT has no int16 kernel for it"]
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", MOVING)
+def test_moving(name, recipe, tmp_path):
+    function, operator, int16 = MOVING[name]
+    model = functional(lambda x: ops.abs(function(x + 0.5)), (3, 4, 2))
+    limit = INT8 if recipe == "int8" else COARSE_INT16.get(name, INT16)
+    result = quantized(model, recipe, tmp_path, limit)
+    assert result.operators[operator], result.operators
+    if recipe == "int8" or int16:
+        assert is_float_free(result), result.report["quantized"]
+
+
+def test_cnn_without_floats(tmp_path):
+    """A whole network in integers, its inputs and outputs included."""
+    x = keras.Input((16, 16, 3), name="image")
+    y = layers.Rescaling(1 / 127.5, -1)(x)
+    y = layers.Conv2D(8, 3, strides=2, use_bias=False)(y)
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+    y = layers.SeparableConv2D(8, 3, padding="same", activation="relu")(y)
+    z = layers.Conv2D(8, 1)(layers.MaxPooling2D(2, padding="same")(y))
+    y = layers.Concatenate()([layers.UpSampling2D(2)(z)[:, :7, :7], y])
+    y = layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(y))
+    model = randomize(keras.Model(x, y))
+    images = np.random.default_rng(1).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
+    np.savez(tmp_path / "samples.npz", image=images)
+    source, target = save(model, tmp_path), tmp_path / "model.tflite"
+    arguments = ["--quantize", "int8", "--calibrate", tmp_path / "samples.npz"]
+    arguments += ["--runtime", RUNTIME, "--input-type", "int8", "--output-type", "int8"]
+    convert(source, target, *arguments)
+
+    interpreter = Interpreter(str(target))
+    dtypes = {np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()}
+    assert "float32" not in dtypes, dtypes
+    file = File(target.read_bytes())
+    assert not {"QUANTIZE", "DEQUANTIZE"} & set(file.operators), file.operators
+
+    (image,), (label,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert image["dtype"] == label["dtype"] == np.int8
+    scale, zero = image["quantization"]
+    q = np.clip(np.round(images / scale) + zero, -128, 127).astype(np.int8)
+    expected = keras.ops.convert_to_numpy(model(images, training=False))
+    runner = interpreter.get_signature_runner("serving_default")
+    compiled = CompiledModel.from_file(str(target))
+    for run in (lambda one: runner(image=one)["output_0"], lambda one: run_compiled(compiled, one)):
+        scale, zero = label["quantization"]
+        for one, want in zip(q, expected):
+            got = (run(one[None])[0].astype("float32") - zero) * scale
+            np.testing.assert_allclose(got, want, atol=8 / 256)
+
+
+def run_compiled(model, array):
+    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
+    inputs[0].write(array)
+    model.run_by_index(0, inputs, outputs)
+    return outputs[0].read(10, np.int8).reshape(1, 10)
+
+
+def refusal(model, tmp_path, samples_, *arguments):
+    if samples_ is not None:
+        np.savez(tmp_path / "bad.npz", **samples_)
+        arguments = (*arguments, "--calibrate", tmp_path / "bad.npz")
+    source = save(randomize(model), tmp_path)
+    if "--quantize" not in arguments:
+        arguments = ("--quantize", "int8", *arguments)
+    target = tmp_path / "m.tflite"
+    completed = run_cli("convert", source, "-o", target, "--runtime", RUNTIME, *arguments)
+    assert completed.returncode != 0
+    assert not list(tmp_path.glob("m.tflite*"))
+    return completed.stderr
+
+
+def test_bad_samples(tmp_path):
+    x, y = keras.Input((4,), name="left"), keras.Input((3,), name="right")
+    model = keras.Model([x, y], layers.Dense(2)(layers.Concatenate()([x, y])))
+    left, right = np.ones((5, 4), "float32"), np.ones((5, 3), "float32")
+    assert "samples-1: " in refusal(model, tmp_path, None)
+    text = refusal(model, tmp_path, {"left": left, "rihgt": right})
+    assert "no array for the input 'right'" in text and "Did you mean 'right'?" in text
+    text = refusal(model, tmp_path, {"left": right, "right": right})
+    assert "samples-3: the input 'left' takes float32[?, 4], the array is float32[5, 3]" in text
+    text = refusal(model, tmp_path, {"left": left, "right": right[1:]})
+    assert "'left' has 5 rows, 'right' 4" in text
+    assert "samples-5" in refusal(model, tmp_path, {"left": left * np.nan, "right": right})
+    assert "samples-4" in refusal(model, tmp_path, {"left": left + 0j, "right": right})
+    text = refusal(model, tmp_path, None, "--quantize", "dynamic_int8", "--input-type", "int8")
+    assert "quantize-10: the inputs' type 'int8' needs a recipe" in text
+    assert "Did you mean `moving_average`?" in refusal(
+        model, tmp_path, None, "--calibrate-method", "moving_averag"
+    )
+
+
+def test_values_of_masks_stay_float(tmp_path):
+    """-1e9 beside scores would leave the scores no steps."""
+
+    def attention(x, mask):
+        scores = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+        return ops.softmax(scores + ops.where(mask > 0, 0.0, -1e9))
+
+    # Scores have a range of 20: half of their step in the exponent changes a probability by 1 %.
+    model = functional(attention, (5, 5), (5, 5))
+    result = quantized(model, "int8", tmp_path, 8 / 255)
+    reports = {op["op"]: op for op in result.report["quantized"]}
+    assert reports["BATCH_MATMUL"]["recipe"] == "static_wi8_ai8"
+    assert reports["ADD"]["recipe"] == "float32" and "reaches 1.0e+09" in reports["ADD"]["reason"]
+
+
+def test_mixed_precision(tmp_path):
+    """Rules: one layer float, one of other weights, one with other activations."""
+    x = keras.Input((12,), name="x")
+    y = layers.Dense(60, name="a", activation="relu")(x)
+    for name in "bcd":
+        y = layers.Dense(60, name=name, activation="tanh")(y)
+    model = keras.Model(x, layers.Dense(5, name="e")(y))
+    rules = ("--quantize-rule", "b=float32", "--quantize-rule", "c=float16")
+    result = quantized(
+        model, "int8", tmp_path, 3e-2, (*rules, "--quantize-rule", "d=int16x8"), batch=16
+    )
+    recipes = {(op["layer"], op["op"]): op["recipe"] for op in result.report["quantized"]}
+    assert recipes["a", "FULLY_CONNECTED"] == recipes["e", "FULLY_CONNECTED"] == "static_wi8_ai8"
+    assert recipes["b", "FULLY_CONNECTED"] == "float32"
+    assert recipes["c", "FULLY_CONNECTED"] == "float16"
+    assert recipes["d", "FULLY_CONNECTED"] == recipes["d", "TANH"] == "static_wi8_ai16"
