@@ -94,6 +94,12 @@ ir::Value MakeInput(ir::Builder& b, const layers::ModelInput& input, const Conve
       auto [entry, added] = shared_symbols.try_emplace(0, ir::Dim(0));
       if (added) entry->second = b.symbols().NewInput("batch");
       shape.Append(entry->second);
+    } else if (size < -1) {
+      // A size that other inputs have too, by number.
+      const int number = static_cast<int>(-1 - std::max<int64_t>(size, -1000000));
+      auto [entry, added] = shared_symbols.try_emplace(number, ir::Dim(0));
+      if (added) entry->second = b.symbols().NewInput(fmt::format("{}_{}", input.name, i));
+      shape.Append(entry->second);
     } else {
       shape.Append(b.symbols().NewInput(fmt::format("{}_{}", input.name, i)));
     }

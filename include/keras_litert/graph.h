@@ -88,7 +88,8 @@ class Graph {
   ~Graph();
 
   // An input of the file, in the order of the calls. Sizes of -1 are dynamic; all inputs share the
-  // first dimension where it is.
+  // first dimension where it is. Sizes below -1 are dynamic and shared: the same number is the same
+  // size in all inputs.
   Result<Tensor> Input(const std::string& name, const std::string& dtype,
                        const std::vector<int64_t>& shape);
   Result<Tensor> Constant(const Array& array);

@@ -8,7 +8,7 @@
 Importing the package makes `keras.Model.export(…, format="litert")` use it, whatever the backend.
 """
 
-from keras_litert import _hook
+from keras_litert import _hook, hub
 from keras_litert._export import ExportReport, convert_file, export
 from keras_litert._verify import OutputComparison, VerifyReport, verify
 from keras_litert.errors import Diagnostic, ExportError
@@ -23,6 +23,7 @@ __all__ = [
     "__version__",
     "convert_file",
     "export",
+    "hub",
     "verify",
 ]
 

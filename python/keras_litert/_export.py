@@ -122,18 +122,71 @@ def export(
         TypeError: An option is not known.
         ValueError: An option has a value that it cannot have, or the path another ending.
     """
+    from keras_litert import hub
+
+    if input_signature is None and shapes is None and hub.is_hub_model(model):
+        return hub.export(
+            model,
+            path,
+            batch_size=static_batch,
+            verbose=verbose,
+            strategy=strategy,
+            quantize=quantize,
+            debug=debug,
+            trace_layers=trace_layers,
+            **kwargs,
+        )
+    if not isinstance(model, keras.Model):
+        _check_options(os.fspath(path), strategy, kwargs)
+        raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
+
+    def signature():
+        _build(model, input_signature)
+        return _signature.infer(model, input_signature)
+
+    return export_signature(
+        model,
+        path,
+        signature,
+        verbose=verbose,
+        strategy=strategy,
+        static_batch=static_batch,
+        shapes=shapes,
+        quantize=quantize,
+        debug=debug,
+        trace_layers=trace_layers,
+        **kwargs,
+    )
+
+
+def export_signature(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    signature: Any,
+    *,
+    verbose: bool | None = None,
+    strategy: str = "auto",
+    static_batch: int | None = None,
+    shapes: dict[str, tuple[int | None, ...]] | None = None,
+    quantize: str | dict[str, Any] | None = None,
+    debug: bool = False,
+    trace_layers: bool = False,
+    **kwargs: Any,
+) -> ExportReport:
+    """export() of a model whose inputs are known.
+
+    `signature` is a Signature, or a function that gives it once the options are known to be good.
+    """
     target = os.fspath(path)
     _check_options(target, strategy, kwargs)
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     given = {name: kwargs[name] for name in _quantize.NAMES if name in kwargs}
     options: dict[str, Any] = {
         "static_batch": static_batch,
         "quantize": _quantize.options(quantize, given),
     }
     with _lock:
-        _build(model, input_signature)
-        signature = _signature.infer(model, input_signature)
+        if callable(signature):
+            signature = signature()
         fixed = {
             name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
         }
@@ -182,8 +235,7 @@ def _run(model, target, strategy, signature, options, debug, trace_layers) -> Ex
 def _failure(model, failures: list[tuple[str, ExportError]]) -> ExportError:
     """One error with the reasons of every strategy that was tried."""
     last = failures[-1][1]
-    codes = [diagnostic.code for diagnostic in last.diagnostics]
-    if codes and all(map(_is_of_the_request, codes)):
+    if is_of_the_request(last):
         return last
     if len(failures) == 1:
         error = failures[0][1]
@@ -203,6 +255,12 @@ def _failure(model, failures: list[tuple[str, ExportError]]) -> ExportError:
     result.args = ("\n".join(lines),)
     result.__cause__ = failures[-1][1].__cause__
     return result
+
+
+def is_of_the_request(error: ExportError) -> bool:
+    """True where what was asked for is wrong, whatever the model is."""
+    codes = [diagnostic.code for diagnostic in error.diagnostics]
+    return bool(codes) and all(map(_is_of_the_request, codes))
 
 
 def _is_of_the_request(code: str) -> bool:

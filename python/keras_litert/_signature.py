@@ -13,11 +13,15 @@ from keras_litert.errors import Diagnostic, ExportError
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
-    """One input. `shape` has None for sizes that are known only when the file runs."""
+    """One input. `shape` has None for sizes that are known only when the file runs.
+
+    `axes`, where given, names each axis: unknown sizes of one name are one size.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    axes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

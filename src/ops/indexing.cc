@@ -26,6 +26,9 @@ struct AxisSlice {
   bool end_masked = true;
   bool removed = false;
   Dim size = 1;  // of the result
+  // In place of begin and end, where one is known only at run time.
+  std::optional<Dim> dynamic_begin = std::nullopt;
+  std::optional<Dim> dynamic_end = std::nullopt;
 
   bool IsWhole() const { return begin_masked && end_masked && step == 1 && !removed; }
 };
@@ -91,17 +94,38 @@ std::optional<AxisSlice> SliceAxis(Builder& b, std::optional<int64_t> start,
   return slice;
 }
 
+// x[start:stop] with bounds of which one is a size of a tensor. Bounds are taken to lie within the
+// axis, so the result has stop - start elements: x[:n], x[n:], x[-n:], x[a:a + n].
+AxisSlice SliceAxisBySizes(Builder& b, const Argument& start, const Argument& stop, Dim size) {
+  ir::SymbolTable& symbols = b.symbols();
+  auto position = [&](const Argument& bound, Dim otherwise) {
+    if (bound.is_none()) return otherwise;
+    const Dim at = bound.integer();
+    const bool from_end = at.is_static() ? at.value() < 0 : at.coefficient() < 0;
+    return from_end ? symbols.Sum(size, at) : at;
+  };
+  const Dim first = position(start, 0);
+  const Dim last = position(stop, size);
+  AxisSlice slice;
+  slice.begin_masked = first == Dim(0);
+  slice.end_masked = stop.is_none() || last == size;
+  if (!slice.begin_masked) slice.dynamic_begin = first;
+  if (!slice.end_masked) slice.dynamic_end = last;
+  slice.size = first == Dim(0) ? last : symbols.Sum(last, symbols.Product(first, -1));
+  return slice;
+}
+
 Value EmitSlices(Builder& b, Value x, const std::vector<AxisSlice>& slices) {
-  std::vector<int32_t> begin;
-  std::vector<int32_t> end;
+  Shape begin;
+  Shape end;
   std::vector<int32_t> steps;
   lrt::StridedSliceMasks masks;
   Shape shape;
   bool whole = true;
   for (size_t i = 0; i < slices.size(); ++i) {
     const AxisSlice& slice = slices[i];
-    begin.push_back(slice.begin_masked ? 0 : slice.begin);
-    end.push_back(slice.end_masked ? 0 : slice.end);
+    begin.Append(slice.begin_masked ? Dim(0) : slice.dynamic_begin.value_or(Dim(slice.begin)));
+    end.Append(slice.end_masked ? Dim(0) : slice.dynamic_end.value_or(Dim(slice.end)));
     steps.push_back(slice.step);
     if (slice.begin_masked) masks.begin_mask |= 1 << i;
     if (slice.end_masked) masks.end_mask |= 1 << i;
@@ -110,7 +134,7 @@ Value EmitSlices(Builder& b, Value x, const std::vector<AxisSlice>& slices) {
     whole &= slice.IsWhole();
   }
   if (whole) return x;
-  return lrt::StridedSlice(b, x, b.Vector(begin), b.Vector(end), b.Vector(steps), masks,
+  return lrt::StridedSlice(b, x, b.ShapeVector(begin), b.ShapeVector(end), b.Vector(steps), masks,
                            {x.dtype(), shape});
 }
 
@@ -207,9 +231,13 @@ Argument SliceOp(Builder& b, Arguments& a) {
   const Value x = a.Tensor(0, "inputs");
   const Argument& start = a.Get(1, "start_indices");
   const Value starts = ReadStarts(b, start, a, 1, "start_indices");
-  const std::optional<std::vector<int>> sizes = a.Ints(2, "shape");
+  const Argument& sizes = a.Get(2, "shape");
   if (!x.ok() || !starts.ok()) return Value();
-  if (!sizes || static_cast<int>(sizes->size()) != x.rank() || starts.rank() != 1 ||
+  const bool are_ints = sizes.is_list() && std::all_of(sizes.items().begin(), sizes.items().end(),
+                                                       [](const Argument& i) {
+                                                         return i.kind() == Argument::Kind::kInt;
+                                                       });
+  if (!are_ints || static_cast<int>(sizes.items().size()) != x.rank() || starts.rank() != 1 ||
       starts.dim(0) != Dim(x.rank())) {
     return b.Fail("slice-1", fmt::format("the start and the shape must have {} numbers", x.rank()));
   }
@@ -219,20 +247,30 @@ Argument SliceOp(Builder& b, Arguments& a) {
                   "Merge axes with a reshape in front, and split them behind.");
   }
   Shape shape;
-  std::vector<int32_t> written;
+  Shape written;
   for (int i = 0; i < x.rank(); ++i) {
-    const int size = (*sizes)[static_cast<size_t>(i)];
-    if (size < -1) return b.Fail("slice-3", fmt::format("a size is {}", size));
-    written.push_back(size);
-    if (size >= 0) {
-      shape.Append(size);
-      continue;
+    const Dim size = sizes.items()[static_cast<size_t>(i)].integer();
+    if (size.is_static() && (size.value() < -1 || size.value() > INT32_MAX)) {
+      return b.Fail("slice-3", fmt::format("a size is {}", size.value()));
     }
-    const std::optional<int64_t> from =
-        start.is_list() ? StaticInt(start.items()[static_cast<size_t>(i)]) : std::nullopt;
-    shape.Append(from ? b.symbols().Sum(x.dim(i), -*from) : b.symbols().NewOpaque());
+    // -1: known when the file runs.
+    const int64_t from =
+        start.is_list() ? StaticInt(start.items()[static_cast<size_t>(i)]).value_or(-1) : -1;
+    if (!size.is_static() || size.value() >= 0) {
+      shape.Append(size);
+    } else {
+      shape.Append(from >= 0 ? b.symbols().Sum(x.dim(i), -from) : b.symbols().NewOpaque());
+    }
+    // The whole of an axis needs no number.
+    const bool whole = from == 0 && !size.is_static() && size == x.dim(i);
+    written.Append(whole ? Dim(-1) : size);
   }
-  return lrt::Slice(b, x, starts, b.Vector(written), shape);
+  if (shape == x.shape() && start.is_list() &&
+      std::all_of(start.items().begin(), start.items().end(),
+                  [](const Argument& i) { return StaticInt(i) == 0; })) {
+    return x;
+  }
+  return lrt::Slice(b, x, starts, b.ShapeVector(written), shape);
 }
 
 Argument SliceUpdateOp(Builder& b, Arguments& a) {
@@ -260,10 +298,45 @@ Argument ScatterOp(Builder& b, Arguments& a) {
   return lrt::ScatterNd(b, indices, values, b.ShapeVector(shape), shape);
 }
 
+// True where indices [updates, axes] are constant and no two are alike.
+bool AreDistinct(Value indices, int depth) {
+  if (!indices.is_constant()) return false;
+  const auto known = ir::EvaluateAs<int32_t>(indices.constant());
+  if (!known) return false;
+  std::set<std::vector<int32_t>> seen;
+  for (auto at = known->begin(); at != known->end(); at += depth) {
+    if (!seen.emplace(at, at + depth).second) return false;
+  }
+  return true;
+}
+
+// Of each update, whether no later one has its position: bool [updates]. Compares all pairs.
+Value LastOfEachPosition(Builder& b, Value indices, Value x, int depth) {
+  const Dim count = indices.dim(0);
+  // Positions as one number each: Σ index × stride.
+  Value flat;
+  for (int i = 0; i < depth; ++i) {
+    std::vector<AxisSlice> column = {{.size = count}, *IndexAxis(b, i, depth)};
+    const Value part = EmitSlices(b, indices, column);
+    if (i > 0) flat = Elementwise(b, BuiltinOperator::MUL, flat, b.SizeOf(x.dim(i)));
+    flat = i == 0 ? part : Elementwise(b, BuiltinOperator::ADD, flat, part);
+  }
+  const Value order = lrt::Cumsum(b, BroadcastTo(b, b.Scalar(1, DType::kInt32), Shape{count}), 0);
+  auto pairs = [&](BuiltinOperator condition, Value v) {
+    return lrt::Compare(b, condition, lrt::Reshape(b, v, Shape{1, count}),
+                        lrt::Reshape(b, v, Shape{count, 1}));
+  };
+  const Value beaten =
+      Elementwise(b, BuiltinOperator::LOGICAL_AND, pairs(BuiltinOperator::EQUAL, flat),
+                  pairs(BuiltinOperator::GREATER, order));
+  const Value any = lrt::Reduce(b, BuiltinOperator::REDUCE_ANY, beaten, {1}, false);
+  return lrt::Unary(b, BuiltinOperator::LOGICAL_NOT, any);
+}
+
 // inputs with updates at the positions:
 //   add:  inputs + SCATTER_ND(indices, updates)
-//   none: SELECT(SCATTER_ND(indices, 1) > 0, SCATTER_ND(indices, updates), inputs); positions must
-//   be distinct
+//   none: SELECT(SCATTER_ND(indices, 1) > 0, SCATTER_ND(indices, updates), inputs), of updates of
+//   one position the last
 Argument ScatterUpdateOp(Builder& b, Arguments& a) {
   const Value x = a.Tensor(0, "inputs");
   const Value indices = lrt::Cast(b, a.Tensor(1, "indices"), DType::kInt32);
@@ -284,33 +357,36 @@ Argument ScatterUpdateOp(Builder& b, Arguments& a) {
     return b.Fail("scatter-update-2", fmt::format("the reduction '{}' is not supported", reduction),
                   "Use None or 'add'.");
   }
-  // Two updates of one position would add up. Only constant indices can be seen to have none.
-  auto known = indices.is_constant() ? ir::EvaluateAs<int32_t>(indices.constant())
-                                     : Result<std::vector<int32_t>>(std::vector<int32_t>{});
-  std::set<std::vector<int32_t>> seen;
-  if (!indices.is_constant() || !known) {
-    return b.Fail("scatter-update-3",
-                  "updates of positions that are known only at run time may collide",
-                  "Use constant indices, reduction='add', or slice_update.");
-  }
-  for (auto at = known->begin(); at != known->end(); at += depth) {
-    if (!seen.emplace(at, at + depth).second) {
-      return b.Fail("scatter-update-4", "two updates have one position");
-    }
-  }
-  const Value ones = b.Constant(DType::kFloat32, Shape{static_cast<int64_t>(seen.size())},
-                                std::vector<float>(seen.size(), 1.0F));
-  Shape rows;
+  // Two updates of one position would add up: only the last of them counts.
+  Shape rows{1};
   Shape covered;
-  for (int i = 0; i + 1 < indices.rank(); ++i) rows.Append(indices.dim(i));
+  for (int i = 0; i + 1 < indices.rank(); ++i) {
+    rows.Set(0, b.symbols().Product(rows[0], indices.dim(i)));
+  }
+  Shape places{rows[0], depth};
+  Shape values{rows[0]};
+  Shape aligned;
   for (int i = 0; i < depth; ++i) covered.Append(x.dim(i));
-  Value hit =
-      lrt::ScatterNd(b, indices, lrt::Reshape(b, ones, rows), b.ShapeVector(covered), covered);
+  for (int i = depth; i < x.rank(); ++i) values.Append(x.dim(i));
+  const Value at = lrt::Reshape(b, indices, places);
+  Value written = lrt::Reshape(b, updates, values);
+  if (!at.ok() || !written.ok()) return Value();
+  Value counts;
+  if (AreDistinct(at, depth)) {
+    counts = BroadcastTo(b, b.Scalar(1, DType::kFloat32), rows);
+  } else {
+    const Value last = LastOfEachPosition(b, at, x, depth);
+    counts = lrt::Cast(b, last, DType::kFloat32);
+    Shape column{rows[0]};
+    while (column.rank() < values.rank()) column.Append(1);
+    written = Select(b, lrt::Reshape(b, last, column), written, FullLike(b, written, 0, x.dtype()));
+  }
+  Value hit = lrt::ScatterNd(b, at, counts, b.ShapeVector(covered), covered);
   hit = Elementwise(b, BuiltinOperator::GREATER, hit, b.Scalar(0, DType::kFloat32));
-  Shape aligned = covered;
+  aligned = covered;
   while (aligned.rank() < x.rank()) aligned.Append(1);
-  return Select(b, lrt::Reshape(b, hit, aligned),
-                lrt::ScatterNd(b, indices, updates, shape, x.shape()), x);
+  return Select(b, lrt::Reshape(b, hit, aligned), lrt::ScatterNd(b, at, written, shape, x.shape()),
+                x);
 }
 
 }  // namespace
@@ -356,6 +432,18 @@ Value GetItem(Builder& b, Value x, const Argument& key) {
       }
       case Argument::Kind::kSlice: {
         std::optional<int64_t> bounds[3];
+        const Argument& step = k.items()[2];
+        auto is_size = [](const Argument& bound) {
+          return bound.kind() == Argument::Kind::kInt && !bound.integer().is_static();
+        };
+        auto is_bound = [](const Argument& bound) {
+          return bound.is_none() || bound.kind() == Argument::Kind::kInt;
+        };
+        if ((is_size(k.items()[0]) || is_size(k.items()[1])) && is_bound(k.items()[0]) &&
+            is_bound(k.items()[1]) && (step.is_none() || StaticInt(step) == 1)) {
+          slice = SliceAxisBySizes(b, k.items()[0], k.items()[1], size);
+          break;
+        }
         for (size_t i = 0; i < 3; ++i) {
           const Argument& bound = k.items()[i];
           bounds[i] = StaticInt(bound);

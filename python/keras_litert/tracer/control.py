@@ -225,12 +225,7 @@ def scan(trace, original, f, init, xs=None, length=None, reverse=False, unroll=1
     flat_xs = [tensor(trace, x) for x in tree.flatten(xs)] if xs is not None else []
     n = flat_xs[0].shape[0] if flat_xs else length
     if is_size(n):
-        raise fail(
-            trace,
-            "scan-1",
-            "a scan runs over an axis of unknown size",
-            "Fix the size in input_signature.",
-        )
+        return _scan_loop(trace, f, init, xs, flat_xs, n, reverse)
     order = range(n - 1, -1, -1) if reverse else range(n)
     carry, outputs = init, [None] * n
     for i in order:
@@ -242,6 +237,41 @@ def scan(trace, original, f, init, xs=None, length=None, reverse=False, unroll=1
         for parts in zip(*(tree.flatten(output) for output in outputs))
     ]
     return carry, pack(outputs[0], stacked)
+
+
+def _scan_loop(trace, f, init, xs, flat_xs, n, reverse):
+    """scan over an axis of unknown size: a loop that writes into tensors of the whole results.
+
+    The types of the results are those of a step on the first elements, which the file does not run.
+    """
+
+    def at(i):
+        parts = [keras.ops.take(x, i, axis=0) for x in flat_xs]
+        return pack(xs, parts) if flat_xs else None
+
+    carry = [tensor(trace, x) for x in tree.flatten(init) if x is not None]
+    _, example = f(init, at(0))
+    outputs = [tensor(trace, x) for x in tree.flatten(example) if x is not None]
+    whole = [keras.ops.zeros((n, *y.shape), y.dtype) for y in outputs]
+
+    def step(i, *variables):
+        place = n - 1 - i if reverse else i
+        before = pack(init, variables[: len(carry)])
+        after, ys = f(before, at(place))
+        written = [
+            keras.ops.slice_update(y_all, [place] + [0] * len(y.shape), y[None])
+            for y_all, y in zip(
+                variables[len(carry) :],
+                [tensor(trace, y) for y in tree.flatten(ys) if y is not None],
+            )
+        ]
+        return (i + 1, *[tensor(trace, x) for x in tree.flatten(after) if x is not None], *written)
+
+    start = tensor(trace, trace.originals["core.convert_to_tensor"](0, dtype="int32"))
+    result = loop(trace, lambda i, *v: i < n, step, [start, *carry, *whole])[1:]
+    return pack(init, result[: len(carry)]), (
+        pack(example, result[len(carry) :]) if outputs else None
+    )
 
 
 @handler("core.associative_scan")

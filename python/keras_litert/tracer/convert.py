@@ -30,8 +30,13 @@ def convert(
     """
     trace = Trace(options)
 
+    shared: dict[str, int] = {}
+
     def make_input(leaf):
         sizes = [-1 if size is None else size for size in leaf.shape]
+        for axis, name in enumerate(leaf.axes):
+            if axis > 0 and leaf.shape[axis] is None:
+                sizes[axis] = -2 - shared.setdefault(name, len(shared))
         handle, errors = trace.graph.input(leaf.name, leaf.dtype, sizes)
         raise_for(errors)
         return trace.wrap(handle)

@@ -119,6 +119,72 @@ def isscalar(trace, original, x):
     return False
 
 
+@handler("numpy.tile")
+def tile(trace, original, x, repeats):
+    """Where a count is a size: every axis behind one that counts, broadcast, both merged."""
+    x = convert_to_tensor(trace, trace.originals["core.convert_to_tensor"], x)
+    repeats = list(repeats) if isinstance(repeats, (list, tuple)) else [repeats]
+    if not any(map(is_size, repeats)):
+        return trace.record("numpy.tile", (x, repeats), {})
+    repeats = [1] * (len(x.shape) - len(repeats)) + repeats
+    shape = [1] * (len(repeats) - len(x.shape)) + list(x.shape)
+    split, spread, merged = [], [], []
+    for size, count in zip(shape, repeats):
+        if not is_size(count) and count == 1:
+            split.append(size)
+            spread.append(size)
+        elif not is_size(size) and size == 1:
+            split.append(1)
+            spread.append(count)
+        else:
+            split += [1, size]
+            spread += [count, size]
+        merged.append(size * count)
+    x = trace.record("numpy.reshape", (x, tuple(split)), {})
+    x = trace.record("numpy.broadcast_to", (x, tuple(spread)), {})
+    return trace.record("numpy.reshape", (x, tuple(merged)), {})
+
+
+@handler("numpy.repeat")
+def repeat(trace, original, x, repeats, axis=None):
+    """Where the count is a size: an axis of that size behind the repeated one, merged with it."""
+    if not is_size(repeats):
+        return trace.record("numpy.repeat", (x, repeats), {"axis": axis})
+    x = convert_to_tensor(trace, trace.originals["core.convert_to_tensor"], x)
+    if axis is None:
+        x, axis = trace.record("numpy.reshape", (x, (-1,)), {}), 0
+    axis %= len(x.shape)
+    before, size, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    x = trace.record("numpy.reshape", (x, (*before, size, 1, *after)), {})
+    x = trace.record("numpy.broadcast_to", (x, (*before, size, repeats, *after)), {})
+    return trace.record("numpy.reshape", (x, (*before, size * repeats, *after)), {})
+
+
+@handler("numpy.pad")
+def pad(trace, original, x, pad_width, mode="constant", constant_values=None):
+    """Where a width is a size: constants are concatenated."""
+    keywords = {"mode": mode, "constant_values": constant_values}
+    if mode != "constant" or not _has_size(pad_width):
+        return trace.record("numpy.pad", (x, pad_width), keywords)
+    x = convert_to_tensor(trace, trace.originals["core.convert_to_tensor"], x)
+    value = 0 if constant_values is None else constant_values
+    for axis, (before, after) in enumerate(pad_width):
+        parts = []
+        for width in (before, x, after):
+            if width is x:
+                parts.append(x)
+            elif is_size(width) or width > 0:
+                shape = (*x.shape[:axis], width, *x.shape[axis + 1 :])
+                parts.append(full(trace, original, shape, value, x.dtype))
+        if len(parts) > 1:
+            x = trace.record("numpy.concatenate", (parts,), {"axis": axis})
+    return x
+
+
+def _has_size(x) -> bool:
+    return is_size(x) or isinstance(x, (list, tuple)) and any(map(_has_size, x))
+
+
 def _filled(value):
     def make(trace, original, shape, dtype=None):
         return full(trace, original, shape, value, dtype)

@@ -1,0 +1,146 @@
+"""Exports one case, runs the file in LiteRT, compares with Keras."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import time
+
+import keras
+import numpy as np
+import oracle
+from keras_litert import _signature, hub
+
+
+@dataclasses.dataclass
+class Result:
+    """What a case's export gave; `error` is the largest, as a fraction of an output's range."""
+
+    operators: int
+    file_bytes: int
+    seconds: float
+    error: float
+    notes: list[str]
+
+
+def record(case, result):
+    """Appends what a case gave to the file that KERAS_LITERT_HUB_JSON names (scripts/hub)."""
+    target = os.environ.get("KERAS_LITERT_HUB_JSON")
+    if not target:
+        return
+    entry = {"id": case.id, "backend": keras.backend.backend(), **dataclasses.asdict(result)}
+    with open(target, "a") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def randomize(model, seed=0):
+    """Weights that no part of the model can hide: N(0, 0.3²) around what the layers start with."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if "float" not in str(variable.dtype):
+            continue
+        value = np.asarray(keras.ops.convert_to_numpy(variable.value))
+        spread = 0.1 if value.ndim < 2 else 1.0 / np.sqrt(max(1, np.prod(value.shape[:-1])))
+        noise = rng.normal(size=value.shape) * spread
+        if "variance" in variable.path or "scale" in variable.path or "gamma" in variable.path:
+            noise = np.abs(noise)
+        variable.assign((value + noise).astype(value.dtype))
+
+
+def draw(case, model, signature, batch, size, seed=0):
+    """Arrays for the signature's inputs, as the model's users would give them."""
+    rng = np.random.default_rng([seed, batch, size])
+    if case.inputs is not None:
+        given = case.inputs(rng, batch, size)
+        return [given[leaf.name] for leaf in signature.leaves()]
+    backbone = getattr(model, "backbone", None) or model
+    vocabulary = 20
+    for name in ("vocabulary_size", "vocab_size"):
+        vocabulary = getattr(backbone, name, vocabulary) or vocabulary
+    arrays = []
+    for leaf in signature.leaves():
+        shape = tuple(
+            n if n is not None else (batch if axis == 0 else size)
+            for axis, n in enumerate(leaf.shape)
+        )
+        if leaf.name == "mask_positions":
+            shape = (shape[0], leaf.shape[1] or 3)
+            length = max(a.shape[1] for a in arrays if a.ndim > 1) if arrays else size or 3
+            arrays.append(rng.integers(0, length, shape).astype(leaf.dtype))
+        elif leaf.name.endswith("mask"):
+            mask = np.ones(shape, leaf.dtype)
+            if batch > 1:  # The last row is shorter.
+                mask[-1, shape[1] - max(1, shape[1] // 4) :] = 0
+            arrays.append(mask if leaf.name != "response_mask" else 0 * mask)
+        elif leaf.name == "segment_ids":
+            arrays.append(rng.integers(0, 2, shape).astype(leaf.dtype))
+        elif leaf.name == "position_ids":
+            arrays.append(np.broadcast_to(np.arange(shape[1], dtype=leaf.dtype), shape).copy())
+        elif leaf.name == "num_steps":
+            arrays.append(np.full(shape, 2, leaf.dtype))
+        elif leaf.name in ("timesteps", "guidance", "guidance_scale"):
+            arrays.append(rng.uniform(0.5, 2.0, shape).astype(leaf.dtype))
+        elif "int" in leaf.dtype:
+            arrays.append(rng.integers(1, vocabulary, shape).astype(leaf.dtype))
+        elif len(shape) >= 4:
+            arrays.append(rng.uniform(size=shape).astype(leaf.dtype))
+        else:
+            arrays.append(rng.normal(size=shape).astype(leaf.dtype))
+    return arrays
+
+
+def check(case, tolerance=1e-3, path=None, **options) -> Result:
+    """Raises AssertionError where the file differs from the model by more than `tolerance`."""
+    keras.utils.set_random_seed(1)
+    model = case.build()
+    randomize(model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = path or os.path.join(folder, "model.tflite")
+        started = time.perf_counter()
+        report = hub.export(model, path, **options)
+        seconds = time.perf_counter() - started
+        with open(path, "rb") as file:
+            content = file.read()
+    file = oracle.File(content)
+    assert not file.custom_operators, file.custom_operators
+    signature = hub.get_exporter_config(model).signature()
+    leaves = signature.leaves()
+    assert [info.name for info in file.inputs] == [leaf.name for leaf in leaves]
+    fixed = [name for name, *_ in report.inputs] and {
+        name: shape for name, _, shape in report.inputs
+    }
+    static = _signature_of(signature, fixed)
+    worst = 0.0
+    sizes = case.sizes if any(None in leaf.shape[1:] for leaf in static.leaves()) else (0,)
+    runtime = oracle.Runtime(file, content, True)
+    for batch, size in [(1, sizes[0]), (3, sizes[-1])]:
+        arrays = draw(case, model, static, batch, size)
+        iterator = iter(arrays)
+        args = _signature.map_leaves(
+            lambda leaf: keras.ops.convert_to_tensor(next(iterator), dtype=leaf.dtype), static.args
+        )
+        training = {"training": False} if model._call_has_training_arg else {}
+        outputs = model(*args, **training)
+        names = _signature.output_names(outputs)
+        expected = [np.asarray(keras.ops.convert_to_numpy(y)) for y in _signature.flatten(outputs)]
+        assert [info.name for info in file.outputs] == names
+        for _ in range(2):
+            runtime.set(arrays)
+            for name, got, want in zip(names, runtime.invoke(), expected, strict=True):
+                assert got.shape == want.shape, f"{name}: {got.shape}, Keras {want.shape}"
+                assert np.isfinite(want).all(), f"{name}: Keras gives no finite values"
+                worst = max(worst, oracle.relative_error(got, want, name))
+    assert worst <= tolerance, f"differs by {worst:.2e} of the range"
+    return Result(
+        sum(report.operators.values()), report.file_bytes, seconds, worst, list(report.notes)
+    )
+
+
+def _signature_of(signature, shapes):
+    """The signature with the sizes that the file has."""
+
+    def fix(leaf):
+        shape = tuple(None if n < 0 else n for n in shapes[leaf.name])
+        return dataclasses.replace(leaf, shape=shape)
+
+    return _signature.Signature(_signature.map_leaves(fix, signature.args), {})

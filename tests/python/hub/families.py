@@ -1,0 +1,113 @@
+"""Small random models of every KerasHub family: the configurations that the tests export.
+
+    for case in cases(): model = case.build()
+
+A case is a backbone or a task. Sizes are as small as each family allows; what a family has of its
+own (grouped queries, windows, experts, registers …) is on.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+CASES: dict[str, "Case"] = {}
+
+# Models whose own code does not run on Keras's NumPy backend.
+JAX_ONLY: set[str] = set()
+# Models that cannot be exported, and why: the tests expect the failure.
+MISSING: dict[str, str] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One model.
+
+    Attributes:
+        family: KerasHub's folder of it.
+        name: Of the class, with a suffix for variants.
+        task: "Backbone", or the task's name.
+        build: Makes the model with random weights.
+        sizes: What unknown sizes other than the batch are in the tests, one run for each.
+        inputs: A function of a random generator, batch and size that gives the inputs' arrays by
+            name, where random ones would make no sense.
+        backend: "jax" where KerasHub's own code does not run on Keras's NumPy backend.
+        missing: Why the export is not possible, where it is not.
+    """
+
+    family: str
+    name: str
+    task: str
+    build: Callable
+    sizes: tuple[int, ...]
+    inputs: Callable | None = None
+    backend: str = "numpy"
+    missing: str = ""
+
+    @property
+    def id(self):
+        return f"{self.family}-{self.name}"
+
+
+def add(family, name, task, build, sizes=(5, 7), inputs=None):
+    case = Case(family, name, task, build, sizes, inputs)
+    assert case.id not in CASES, case.id
+    CASES[case.id] = dataclasses.replace(
+        case, missing=MISSING.get(case.id, ""), backend="jax" if case.id in JAX_ONLY else "numpy"
+    )
+
+
+def backbone(family, name, config, sizes=(5, 7), inputs=None, variant="", tasks=()):
+    """A backbone and the tasks on it.
+
+    config: a dict of arguments, or a function that gives it. tasks: class names, or (class name,
+    arguments).
+    """
+
+    def make():
+        import keras_hub
+
+        arguments = config() if callable(config) else config
+        return getattr(keras_hub.models, name)(**arguments)
+
+    add(family, name + variant, "Backbone", make, sizes, inputs)
+    for task in tasks:
+        task_name, arguments = task if isinstance(task, tuple) else (task, {})
+
+        def make_task(task_name=task_name, arguments=arguments):
+            import keras_hub
+
+            more = arguments() if callable(arguments) else arguments
+            return getattr(keras_hub.models, task_name)(
+                backbone=make(), **{"preprocessor": None, **more}
+            )
+
+        add(family, task_name + variant, kind(task_name), make_task, sizes, inputs)
+
+
+def internal(module, name):
+    """A class of KerasHub that its public modules do not have."""
+    import importlib
+
+    return getattr(importlib.import_module(f"keras_hub.src.models.{module}"), name)
+
+
+_TASKS = (
+    "AudioToText Seq2SeqLM CausalLM MaskedLM MaskedPLM TextClassifier ProteinClassifier "
+    "TextEmbedder ImageClassifier ImageSegmenter ObjectDetector DepthEstimator "
+    "TextToImage ImageToImage Inpaint"
+).split()
+
+
+def kind(name):
+    """The task of a class, by its name."""
+    for task in _TASKS:
+        if task in name:
+            return {"MaskedPLM": "MaskedLM", "ProteinClassifier": "TextClassifier"}.get(task, task)
+    return "Backbone"
+
+
+def cases():
+    import families_multimodal  # noqa: F401
+    import families_text  # noqa: F401
+    import families_vision  # noqa: F401
+
+    return [CASES[key] for key in sorted(CASES)]

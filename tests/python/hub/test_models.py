@@ -1,0 +1,27 @@
+"""Every KerasHub model: export, run in LiteRT, compare with Keras (see families.py, checks.py)."""
+
+import importlib.util
+
+import pytest
+
+if importlib.util.find_spec("keras_hub") is None:
+    pytest.skip("keras_hub is not installed", allow_module_level=True)
+
+import checks
+import families
+
+
+def _marks(case):
+    marks = []
+    if case.backend == "jax":
+        marks.append(pytest.mark.jax)
+    if case.missing:
+        marks.append(pytest.mark.xfail(reason=case.missing, raises=Exception, strict=True))
+    return marks
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.id, marks=_marks(case)) for case in families.cases()]
+)
+def test_model(case):
+    checks.record(case, checks.check(case))
