@@ -203,6 +203,22 @@ std::span<const OperandGroup> OperandGroups(BuiltinOperator code) {
   return {first, last};
 }
 
+bool IsPredicate(BuiltinOperator code) {
+  switch (code) {
+    case BuiltinOperator::EQUAL:
+    case BuiltinOperator::NOT_EQUAL:
+    case BuiltinOperator::LESS:
+    case BuiltinOperator::LESS_EQUAL:
+    case BuiltinOperator::GREATER:
+    case BuiltinOperator::GREATER_EQUAL:
+    case BuiltinOperator::LOGICAL_AND:
+    case BuiltinOperator::LOGICAL_OR:
+      return true;
+    default:
+      return false;
+  }
+}
+
 DType GroupType(const Operator& op, const OperandGroup& group) {
   DType dtype = kString;
   bool found = false;

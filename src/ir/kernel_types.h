@@ -33,6 +33,9 @@ class DTypeSet {
   uint32_t bits_ = 0;
 };
 
+// Comparisons and logical operators of two operands: their result is bool.
+bool IsPredicate(BuiltinOperator code);
+
 // Operands of one operator that share one type. An operator may have several such groups (values;
 // indices).
 struct OperandGroup {

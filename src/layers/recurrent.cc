@@ -20,22 +20,6 @@ namespace {
 constexpr int kMaxStackDepth =
     8;  // of StackedRNNCells within StackedRNNCells; configs are untrusted
 
-constexpr std::string_view kTrainingOnly[] = {"kernel_initializer",
-                                              "recurrent_initializer",
-                                              "bias_initializer",
-                                              "kernel_regularizer",
-                                              "recurrent_regularizer",
-                                              "bias_regularizer",
-                                              "kernel_constraint",
-                                              "recurrent_constraint",
-                                              "bias_constraint",
-                                              "unit_forget_bias",
-                                              "dropout",
-                                              "recurrent_dropout",
-                                              "seed",
-                                              "implementation",
-                                              "use_cudnn"};
-
 struct CellContext {
   Layer& config;   // the layer whose config describes the cell
   Layer& weights;  // the layer whose scope holds its weights
@@ -57,7 +41,7 @@ Cell SimpleCell(CellContext c) {
   const int64_t units = Units(c);
   if (units == 0) return {};
   Config& config = c.config.config();
-  config.Ignore(kTrainingOnly);
+  config.Ignore(kRecurrentTrainingOnly);
   const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, units});
   const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, units});
   const Value bias =
@@ -71,7 +55,7 @@ Cell LstmCell(CellContext c) {
   const int64_t units = Units(c);
   if (units == 0) return {};
   Config& config = c.config.config();
-  config.Ignore(kTrainingOnly);
+  config.Ignore(kRecurrentTrainingOnly);
   const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, 4 * units});
   const Value recurrent = c.weights.Weight(1, "recurrent_kernel", Shape{units, 4 * units});
   const Value bias =
@@ -86,7 +70,7 @@ Cell GruCell(CellContext c) {
   const int64_t units = Units(c);
   if (units == 0) return {};
   Config& config = c.config.config();
-  config.Ignore(kTrainingOnly);
+  config.Ignore(kRecurrentTrainingOnly);
   // The first versions of Keras 2 have no such argument: there r comes before the product.
   const bool reset_after = config.Bool("reset_after", !SavedByKeras2(c.config.context()));
   const Value kernel = c.weights.Weight(0, "kernel", Shape{c.width, 3 * units});

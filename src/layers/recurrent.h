@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "layers/layer.h"
@@ -23,6 +24,23 @@ struct Cell {
   std::function<Value(Value x, int leading)> enter;
   std::function<Value(Value x, int leading)> leave;
 };
+
+// Config keys of recurrent layers and cells that say nothing at inference.
+inline constexpr std::string_view kRecurrentTrainingOnly[] = {"kernel_initializer",
+                                                              "recurrent_initializer",
+                                                              "bias_initializer",
+                                                              "kernel_regularizer",
+                                                              "recurrent_regularizer",
+                                                              "bias_regularizer",
+                                                              "kernel_constraint",
+                                                              "recurrent_constraint",
+                                                              "bias_constraint",
+                                                              "unit_forget_bias",
+                                                              "dropout",
+                                                              "recurrent_dropout",
+                                                              "seed",
+                                                              "implementation",
+                                                              "use_cudnn"};
 
 // An activation of a cell, applied in whatever graph a step is lowered into.
 using ops::ActivationFunction;

@@ -10,21 +10,6 @@
 namespace keras_litert::layers {
 namespace {
 
-constexpr std::string_view kTrainingOnly[] = {"kernel_initializer",
-                                              "recurrent_initializer",
-                                              "bias_initializer",
-                                              "kernel_regularizer",
-                                              "recurrent_regularizer",
-                                              "bias_regularizer",
-                                              "kernel_constraint",
-                                              "recurrent_constraint",
-                                              "bias_constraint",
-                                              "unit_forget_bias",
-                                              "dropout",
-                                              "recurrent_dropout",
-                                              "seed",
-                                              "implementation"};
-
 // One convolution of the cell, on channels_last images: 1-D ones as 2-D ones of height 1.
 struct Convolution {
   int rank;
@@ -90,7 +75,7 @@ Cell ConvolutionCell(Layer& layer, Layer& weights, int rank, Value x) {
   Config& config = layer.config();
   Builder& b = layer.b();
   const size_t errors = b.errors().size();
-  config.Ignore(kTrainingOnly);
+  config.Ignore(kRecurrentTrainingOnly);
   const std::string format = config.String("data_format", "channels_last");
   if (format != "channels_last" && format != "channels_first") {
     layer.Fail("conv-lstm-2", fmt::format("data_format '{}' is not known", format));

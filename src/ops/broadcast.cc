@@ -3,26 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "ir/kernel_types.h"
 #include "ir/operators.h"
 
 namespace keras_litert::ops {
 namespace {
-
-bool IsPredicate(BuiltinOperator code) {
-  switch (code) {
-    case BuiltinOperator::EQUAL:
-    case BuiltinOperator::NOT_EQUAL:
-    case BuiltinOperator::LESS:
-    case BuiltinOperator::LESS_EQUAL:
-    case BuiltinOperator::GREATER:
-    case BuiltinOperator::GREATER_EQUAL:
-    case BuiltinOperator::LOGICAL_AND:
-    case BuiltinOperator::LOGICAL_OR:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // The largest rank at which the kernel broadcasts; without broadcasting all take any rank.
 int MaxBroadcastRank(BuiltinOperator code) {
@@ -56,7 +41,7 @@ Value EmitBinary(Builder& b, BuiltinOperator code, Value x, Value y) {
     case BuiltinOperator::DIV:
       return lrt::Div(b, x, y);
     default:
-      return IsPredicate(code) ? lrt::Compare(b, code, x, y) : lrt::Binary(b, code, x, y);
+      return ir::IsPredicate(code) ? lrt::Compare(b, code, x, y) : lrt::Binary(b, code, x, y);
   }
 }
 

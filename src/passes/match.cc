@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/kernel_types.h"
+
 namespace keras_litert::passes {
 
 using ir::BuiltinOperator;
@@ -142,17 +144,9 @@ bool IsElementwiseBinary(BuiltinOperator code) {
     case BuiltinOperator::MINIMUM:
     case BuiltinOperator::POW:
     case BuiltinOperator::SQUARED_DIFFERENCE:
-    case BuiltinOperator::EQUAL:
-    case BuiltinOperator::NOT_EQUAL:
-    case BuiltinOperator::LESS:
-    case BuiltinOperator::LESS_EQUAL:
-    case BuiltinOperator::GREATER:
-    case BuiltinOperator::GREATER_EQUAL:
-    case BuiltinOperator::LOGICAL_AND:
-    case BuiltinOperator::LOGICAL_OR:
       return true;
     default:
-      return false;
+      return ir::IsPredicate(code);
   }
 }
 
