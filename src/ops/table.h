@@ -36,6 +36,7 @@ std::span<const OpEntry> ImageOps();
 std::span<const OpEntry> ImageSampleOps();
 std::span<const OpEntry> ImageWindowOps();
 std::span<const OpEntry> IndexingOps();
+std::span<const OpEntry> LinalgOps();
 std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();
 std::span<const OpEntry> PaddingOps();
