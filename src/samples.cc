@@ -125,17 +125,23 @@ class Reader {
            fmt::format("The model's inputs are {}.", InputNames()));
   }
 
+  // An array without a name, for a model of one input.
+  bool OnlyArray(const Sample& sample) const {
+    return sample.size() == 1 && sample.begin()->first.empty() && module_.input_names.size() == 1;
+  }
+
   void AddSample(const Sample& sample, const std::string& where) {
     const size_t before = errors_.size();
     std::vector<litert::Array> batch;
     for (const auto& [name, array] : sample) {
-      if (std::find(module_.input_names.begin(), module_.input_names.end(), name) ==
-          module_.input_names.end()) {
+      if (!OnlyArray(sample) && std::find(module_.input_names.begin(), module_.input_names.end(),
+                                          name) == module_.input_names.end()) {
         UnknownName(where, name);
       }
     }
     for (size_t i = 0; i < module_.input_names.size(); ++i) {
-      const auto found = sample.find(module_.input_names[i]);
+      auto found = sample.find(module_.input_names[i]);
+      if (OnlyArray(sample)) found = sample.begin();
       if (found == sample.end()) {
         Missing(where, module_.input_names[i]);
         continue;

@@ -36,7 +36,8 @@ struct QuantizeRule {
   std::string recipe;  // a name or alias, or "float32" to keep float
 };
 
-// Inputs of the model, one array for each by its name: first axis the batch. An array of another
+// Inputs of the model, one array for each by its name: first axis the batch; the name may
+// be empty where the model has one input. An array of another
 // dtype is converted where that loses nothing but float digits.
 using Sample = std::map<std::string, Array, std::less<>>;
 

@@ -107,7 +107,9 @@ nb::tuple Outcome(Result<ConvertReport>&& report) {
 }
 
 // {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable,
-//  "quantize": {"recipe": str, "rules": [(layer, op, recipe)]}}
+//  "quantize": {"recipe": str, "rules": [(layer, op, recipe)], "input_type": str,
+//    "output_type": str, "runtime": str, "method": str,
+//    "samples": [{input: (dtype, shape, bytes)}]}}
 ConvertOptions ReadOptions(const nb::dict& given) {
   ConvertOptions options;
   if (given.contains("static_batch") && !given["static_batch"].is_none()) {
@@ -122,6 +124,25 @@ ConvertOptions ReadOptions(const nb::dict& given) {
     using Rule = std::tuple<std::string, std::string, std::string>;
     for (auto& [layer, op, recipe] : nb::cast<std::vector<Rule>>(quantize["rules"])) {
       options.quantize.rules.push_back({layer, op, recipe});
+    }
+    options.quantize.input_type = nb::cast<std::string>(quantize["input_type"]);
+    options.quantize.output_type = nb::cast<std::string>(quantize["output_type"]);
+    keras_litert::CalibrateOptions& calibrate = options.quantize.calibrate;
+    calibrate.runtime = nb::cast<std::string>(quantize["runtime"]);
+    if (nb::cast<std::string>(quantize["method"]) == "moving_average") {
+      calibrate.method = keras_litert::RangeMethod::kMovingAverage;
+    }
+    // The caller's list keeps the arrays alive.
+    using GivenArray = std::tuple<std::string, std::vector<int64_t>, Bytes>;
+    for (const nb::handle given_sample : nb::cast<nb::list>(quantize["samples"])) {
+      keras_litert::Sample sample;
+      for (auto [name, array] : nb::cast<nb::dict>(given_sample)) {
+        const auto [dtype, shape, bytes] = nb::cast<GivenArray>(array);
+        sample.emplace(
+            nb::cast<std::string>(name),
+            Array{dtype, shape, std::as_bytes(std::span(bytes.data(), bytes.size())), nullptr});
+      }
+      calibrate.samples.push_back(std::move(sample));
     }
   }
   if (given.contains("dump_after")) {

@@ -18,7 +18,10 @@ STRATEGIES = ("auto", "direct", "tracer")
 # operators only, and dynamic sizes.
 _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
 # Errors of what was asked for, whatever the model is, by code or family.
-_OF_THE_REQUEST = ("quantize-1", "quantize-2", "option", "file", "write", "memory")
+_OF_THE_REQUEST = (
+    *("quantize-1", "quantize-2", "quantize-9", "quantize-10", "samples", "runtime"),
+    *("option", "file", "write", "memory"),
+)
 # The direct strategy's errors of models whose code is not in their config.
 _NEEDS_CODE = ("model-1", "model-2", "layer-2")
 _OPTIONS = (
@@ -104,14 +107,18 @@ def export(
             symbolic tensors; "auto" tries the first where it can read the model, then the second.
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
-        quantize: Stores weights in fewer bits: a recipe's name ("dynamic_int8", "float16",
-            "weight_only_int8"), or a dict as a recipe file holds it (docs/quantization.md).
+        quantize: Stores weights in fewer bits, and computes in integers: a recipe's name
+            ("dynamic_int8", "float16", "weight_only_int8", "int8", "int16x8"), or a dict as a
+            recipe file holds it (docs/quantization.md).
         debug: True lets exceptions of the model's code through as they are.
         trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
             lowering them as the core knows them. The file computes the same.
         kwargs: Options of Keras's other LiteRT exporters, in their spelling:
+            representative_dataset= are the samples of calibrated recipes: a callable, an iterable
+            (generator, tf.data, torch DataLoader …), an array or a dict of arrays;
+            inference_input_type=, inference_output_type= "int8" make the file's interface integer;
             optimizations=["DEFAULT"] is "dynamic_int8", with
-            target_spec={"supported_types": ["float16"]} "float16".
+            target_spec={"supported_types": ["float16"]} "float16", with samples "int8".
 
     Returns:
         What was written.
@@ -180,13 +187,13 @@ def export_signature(
     target = os.fspath(path)
     _check_options(target, strategy, kwargs)
     given = {name: kwargs[name] for name in _quantize.NAMES if name in kwargs}
-    options: dict[str, Any] = {
-        "static_batch": static_batch,
-        "quantize": _quantize.options(quantize, given),
-    }
     with _lock:
         if callable(signature):
             signature = signature()
+        options: dict[str, Any] = {
+            "static_batch": static_batch,
+            "quantize": _quantize.options(quantize, given, signature.leaves()),
+        }
         fixed = {
             name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
         }
@@ -335,6 +342,7 @@ def convert_file(
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
     quantize: str | dict[str, Any] | None = None,
+    **kwargs: Any,
 ) -> ExportReport:
     """Converts a saved `.keras`, `.h5` or `.hdf5` file, as the command line tool does.
 
@@ -347,19 +355,20 @@ def convert_file(
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
         quantize: As for export().
+        kwargs: As for export(). Samples of a model with several inputs are dicts.
 
     Raises:
         ExportError: The file cannot be read or converted; nothing is written.
     """
     target = os.fspath(path)
-    _check_options(target, "direct", {})
+    _check_options(target, "direct", kwargs)
     fixed = {
         name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
     }
     options = {
         "static_batch": static_batch,
         "shapes": fixed,
-        "quantize": _quantize.options(quantize, {}),
+        "quantize": _quantize.options(quantize, kwargs),
     }
     report, errors = _core.convert_file(os.fspath(source), target, options)
     raise_for(errors)

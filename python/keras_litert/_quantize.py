@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from keras_litert import _samples
 
 # Options of TensorFlow's converter, which Keras's exporters pass on.
 NAMES = (
@@ -15,68 +17,112 @@ NAMES = (
     "inference_output_type",
     "quant_config",
 )
+# How ranges follow from samples, as --calibrate-method.
+METHODS = ("minmax", "moving_average")
+_INT16_OPERATORS = "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8"
+_OPERATOR_SETS = ("TFLITE_BUILTINS", "TFLITE_BUILTINS_INT8", _INT16_OPERATORS)
 _RULE_KEYS = ("layer", "op", "recipe")
 
 
-def options(quantize: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe and its rules: {"recipe": str, "rules": [(layer, op, recipe)]}.
+def options(
+    quantize: Any, given: Mapping[str, Any], inputs: Sequence[Any] | None = None
+) -> dict[str, Any]:
+    """What the core takes: recipe, rules, samples, types of inputs and outputs.
 
     Args:
-        quantize: A recipe's name, or {"recipe": …, "rules": [{"layer", "op", "recipe"}, …]} as in
-            a recipe file; None asks for nothing.
+        quantize: A recipe's name, or {"recipe": …, "rules": [{"layer", "op", "recipe"}, …],
+            "method": …} as in a recipe file; None asks for nothing.
         given: Those options of TensorFlow's converter (NAMES) that were given.
+        inputs: The model's, for samples without names; None where they are not known.
 
     Raises:
-        NotImplementedError: a calibrated recipe is asked for.
         TypeError, ValueError: something else than the above.
     """
-    converter = {name: value for name, value in given.items() if value not in (None, [], {}, ())}
+    given = {name: value for name, value in given.items() if _is_given(value)}
+    if "quant_config" in given:
+        raise ValueError("'quant_config' is not known here; give 'quantize' instead")
+    result: dict[str, Any] = {"recipe": "", "rules": [], "method": ""}
     if quantize is None:
-        return {"recipe": _of_converter(converter), "rules": []}
-    if converter:
-        raise ValueError(f"give either 'quantize' or '{next(iter(converter))}', not both")
+        result["recipe"] = _of_converter(given)
+    else:
+        for name in ("optimizations", "target_spec"):
+            if name in given:
+                raise ValueError(f"give either 'quantize' or '{name}', not both")
+        result.update(_of_quantize(quantize))
+    result["samples"] = _samples.collect(given.get("representative_dataset"), inputs)
+    result["runtime"] = _samples.runtime()
+    for name in ("input", "output"):
+        value = given.get(f"inference_{name}_type")
+        result[f"{name}_type"] = "" if value is None else _name(value)
+    return result
+
+
+def _is_given(value: Any) -> bool:
+    empty = isinstance(value, (Mapping, list, tuple)) and not value
+    return value is not None and not empty
+
+
+def _of_quantize(quantize: Any) -> dict[str, Any]:
     if isinstance(quantize, str):
-        return {"recipe": quantize, "rules": []}
+        return {"recipe": quantize}
     if not isinstance(quantize, Mapping):
         raise TypeError(
             f"'quantize' must be a recipe's name or a dict, got {type(quantize).__name__}"
         )
-    _check_keys(quantize, ("recipe", "rules"), "'quantize'")
+    _check_keys(quantize, ("recipe", "rules", "method"), "'quantize'")
+    method = str(quantize.get("method", ""))
+    if method and method not in METHODS:
+        near = difflib.get_close_matches(method, METHODS, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"'method' must be one of {', '.join(METHODS)}, got '{method}'{hint}")
     rules = []
     for rule in quantize.get("rules", ()):
         _check_keys(rule, _RULE_KEYS, "a rule of 'quantize'")
         if not rule.get("recipe"):
             raise ValueError(f"a rule of 'quantize' names no recipe: {rule}")
         rules.append(tuple(str(rule.get(key, "")) for key in _RULE_KEYS))
-    return {"recipe": str(quantize.get("recipe", "")), "rules": rules}
+    return {"recipe": str(quantize.get("recipe", "")), "rules": rules, "method": method}
 
 
 def _of_converter(given: Mapping[str, Any]) -> str:
-    """optimizations=[DEFAULT] alone is dynamic_int8; with supported_types=[float16], float16."""
-    for name in given:
-        if name not in ("optimizations", "target_spec"):
-            raise NotImplementedError(
-                f"'{name}' asks for calibrated quantization, which this version does not do. "
-                'quantize="dynamic_int8" and "float16" need no calibration.'
-            )
+    """The recipe that TensorFlow's converter would use.
+
+    optimizations=[DEFAULT] alone is dynamic_int8, with supported_types=[float16] float16; with
+    samples int8, with the operator set of int16 activations int16x8.
+    """
     optimizations = [_name(value) for value in given.get("optimizations", ())]
     unknown = [name for name in optimizations if name != "DEFAULT"]
     if unknown:
         raise ValueError(f"'optimizations' may hold 'DEFAULT', got {unknown[0]!r}")
     target = given.get("target_spec", {})
     if not isinstance(target, Mapping):
-        target = {"supported_types": getattr(target, "supported_types", ())}
-    _check_keys(target, ("supported_types",), "'target_spec'")
+        keys = ("supported_types", "supported_ops")
+        target = {key: getattr(target, key, ()) for key in keys}
+    _check_keys(target, ("supported_types", "supported_ops"), "'target_spec'")
     types = [_name(value) for value in target.get("supported_types", ())]
+    operators = [_name(value) for value in target.get("supported_ops", ())]
+    unknown = [name for name in operators if name not in _OPERATOR_SETS]
+    if unknown:
+        raise ValueError(
+            f"'supported_ops' may hold {', '.join(_OPERATOR_SETS)}, got '{unknown[0]}'"
+        )
+    samples = "representative_dataset" in given
     if not optimizations:
-        if types:
+        for name in ("representative_dataset", "inference_input_type", "inference_output_type"):
+            if name in given:
+                raise ValueError(
+                    f"'{name}' has no effect without quantize= or optimizations=['DEFAULT']"
+                )
+        if types or len(operators) > operators.count("TFLITE_BUILTINS"):
             raise ValueError("'target_spec' has no effect without optimizations=['DEFAULT']")
         return ""
-    if types in ([], ["int8"]):
-        return "dynamic_wi8_afp32"
+    if types not in ([], ["int8"], ["float16"]):
+        raise ValueError(f"'supported_types' may be ['float16'] or ['int8'], got {types}")
     if types == ["float16"]:
         return "float16"
-    raise ValueError(f"'supported_types' may be ['float16'] or ['int8'], got {types}")
+    if _INT16_OPERATORS in operators:
+        return "int16x8"
+    return "int8" if samples or "TFLITE_BUILTINS_INT8" in operators else "dynamic_int8"
 
 
 def _name(value: Any) -> str:

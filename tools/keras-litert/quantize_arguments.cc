@@ -1,6 +1,7 @@
 // A recipe file is JSON; every key but a rule's recipe may be absent:
 //
 //   {"recipe": "dynamic_int8",
+//    "method": "moving_average",
 //    "rules": [{"layer": "head/*", "op": "FULLY_CONNECTED", "recipe": "float16"}]}
 #include "quantize_arguments.h"
 
@@ -70,7 +71,7 @@ class Members {
   std::vector<std::string_view> known_;
 };
 
-Result<QuantizeOptions> ReadFile(const std::string& path) {
+Result<QuantizeOptions> ReadFile(const std::string& path, std::string& method) {
   std::ifstream stream(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(stream), {}};
   if (!stream) {
@@ -84,6 +85,7 @@ Result<QuantizeOptions> ReadFile(const std::string& path) {
   std::vector<Diagnostic> errors;
   Members members(json, path, errors);
   options.recipe = members.String("recipe");
+  method = members.String("method");
   if (const Json* rules = members.Find("rules")) {
     if (!rules->is_array()) members.Report("the value of \"rules\" is no list", kFileForm);
     for (size_t i = 0; rules->is_array() && i < rules->size(); ++i) {
@@ -97,6 +99,19 @@ Result<QuantizeOptions> ReadFile(const std::string& path) {
   members.Finish();
   if (!errors.empty()) return std::unexpected(Error(std::move(errors)));
   return options;
+}
+
+Result<RangeMethod> ReadMethod(const std::string& name) {
+  const std::vector<std::string> methods = RangeMethodNames();
+  const auto method = std::find(methods.begin(), methods.end(), name);
+  if (name.empty()) return RangeMethod::kMinMax;
+  if (method != methods.end()) return static_cast<RangeMethod>(method - methods.begin());
+  const std::vector<std::string_view> known(methods.begin(), methods.end());
+  const std::optional<std::string> near = NearMatch(name, known);
+  return Fail("keras-litert convert", "usage-12",
+              "the calibration method `" + name + "` is not known",
+              near ? "Did you mean `" + *near + "`?"
+                   : fmt::format("Known are {}.", fmt::join(methods, ", ")));
 }
 
 // "LAYER=RECIPE", "@OPERATOR=RECIPE" or "LAYER@OPERATOR=RECIPE".
@@ -120,8 +135,9 @@ Result<QuantizeRule> ParseRule(const std::string& text) {
 
 Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) {
   QuantizeOptions options;
+  std::string method;
   if (!arguments.file.empty()) {
-    KL_ASSIGN_OR_RETURN(options, ReadFile(arguments.file));
+    KL_ASSIGN_OR_RETURN(options, ReadFile(arguments.file, method));
   }
   if (!arguments.recipe.empty()) options.recipe = arguments.recipe;
   for (const std::string& text : arguments.rules) {
@@ -132,18 +148,8 @@ Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) 
   options.calibrate.runtime = arguments.runtime;
   options.input_type = arguments.input_type;
   options.output_type = arguments.output_type;
-  const std::vector<std::string> methods = RangeMethodNames();
-  const auto method = std::find(methods.begin(), methods.end(), arguments.method);
-  if (method != methods.end()) {
-    options.calibrate.method = static_cast<RangeMethod>(method - methods.begin());
-  } else if (!arguments.method.empty()) {
-    const std::vector<std::string_view> known(methods.begin(), methods.end());
-    const std::optional<std::string> near = NearMatch(arguments.method, known);
-    return Fail("keras-litert convert", "usage-12",
-                "--calibrate-method `" + arguments.method + "` is not known",
-                near ? "Did you mean `" + *near + "`?"
-                     : fmt::format("Known are {}.", fmt::join(methods, ", ")));
-  }
+  KL_ASSIGN_OR_RETURN(options.calibrate.method,
+                      ReadMethod(arguments.method.empty() ? method : arguments.method));
   return options;
 }
 

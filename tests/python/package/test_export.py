@@ -129,10 +129,9 @@ def test_options_of_tensorflows_converter(tmp_path, options, recipe):
     "options, kind, message",
     [
         (
-            {"representative_dataset": list},
-            NotImplementedError,
-            "'representative_dataset' asks for calibrated quantization, which this version does "
-            'not do. quantize="dynamic_int8" and "float16" need no calibration.',
+            {"representative_dataset": [np.zeros((1, 40))]},
+            ValueError,
+            "'representative_dataset' has no effect without quantize= or optimizations=['DEFAULT']",
         ),
         (
             {"quantize": "dynamic_int9"},
@@ -163,9 +162,10 @@ def test_quantization_that_is_refused(tmp_path, options, kind, message):
     [
         (
             "model.tflite",
-            {"quantize": "int8"},
-            "quantize-1: unknown quantization recipe 'int8'\n    Known are float32, float16, "
-            "dynamic_wi8_afp32, dynamic_int8, weight_only_wi8_afp32, weight_only_int8.",
+            {"quantize": "best"},
+            "quantize-1: unknown quantization recipe 'best'\n    Known are float32, float16, "
+            "dynamic_wi8_afp32, dynamic_int8, weight_only_wi8_afp32, weight_only_int8, "
+            "static_wi8_ai8, int8, static_wi8_ai16, int16x8.",
         ),
         (
             "missing/model.tflite",
