@@ -11,6 +11,8 @@
 #include "ops/elementwise.h"
 #include "ops/image_color.h"
 #include "ops/image_runtime.h"
+#include "ops/image_window.h"
+#include "ops/linalg.h"
 #include "ops/linear.h"
 #include "ops/reduction.h"
 #include "ops/table.h"
@@ -173,6 +175,114 @@ Argument AffineTransformOp(Builder& b, Arguments& a) {
   }
   const Value y = lrt::Reshape(b, SampleAt(b, x, places, *sampling), shape);
   return batch.Restore(lrt::Cast(b, y, images.dtype()));
+}
+
+// The eight numbers that take each end point to its start point, by two equations a point:
+//   u = (p0·x + p1·y + p2) / (p6·x + p7·y + 1),  v = (p3·x + p4·y + p5) / (p6·x + p7·y + 1)
+// with (u, v) of the start and (x, y) of the end: [n, 8, 1].
+Value Homography(Builder& b, Value start, Value end) {
+  auto part = [&](Value v, int i) { return Range(b, v, 2, i, i + 1); };  // [n, 4, 1]
+  const Value x = part(end, 0);
+  const Value y = part(end, 1);
+  const Value zero = FullLike(b, x, 0, DType::kFloat32);
+  const Value one = FullLike(b, x, 1, DType::kFloat32);
+  auto equations = [&](Value target, bool first) {
+    const Value minus = lrt::Unary(b, BuiltinOperator::NEG, target);
+    const Value px = lrt::Mul(b, minus, x);
+    const Value py = lrt::Mul(b, minus, y);
+    return lrt::Concatenation(b,
+                              first ? std::vector<Value>{x, y, one, zero, zero, zero, px, py}
+                                    : std::vector<Value>{zero, zero, zero, x, y, one, px, py},
+                              2);
+  };
+  const Value u = part(start, 0);
+  const Value v = part(start, 1);
+  return SolveLinear(b, lrt::Concatenation(b, {equations(u, true), equations(v, false)}, 1),
+                     lrt::Concatenation(b, {u, v}, 1));
+}
+
+Argument PerspectiveTransformOp(Builder& b, Arguments& a) {
+  const Value images = a.Tensor(0, "images");
+  Value start = a.Tensor(1, "start_points");
+  Value end = a.Tensor(2, "end_points");
+  const std::string interpolation = a.String(3, "interpolation", "bilinear");
+  const double fill_value = a.Float(4, "fill_value", 0);
+  const std::optional<SampleAttributes> sampling =
+      ReadSampling(b, interpolation, "constant", fill_value);
+  const ImageBatch batch(b, "perspective_transform", images, ReadImageFormat(b, a, 5));
+  const Value x = batch.value();
+  if (!x.ok() || !start.ok() || !end.ok() || !sampling) return Value();
+  for (Value* points : {&start, &end}) {
+    const int rank = points->rank();
+    if ((rank != 2 && rank != 3) || points->dim(-2) != Dim(4) || points->dim(-1) != Dim(2)) {
+      return b.Fail("perspective-1",
+                    fmt::format("perspective_transform: points must be [4, 2] or [batch, 4, 2], "
+                                "got {}",
+                                points->shape().ToString()));
+    }
+    *points = lrt::Cast(b, *points, DType::kFloat32);
+    if (rank == 2) *points = lrt::ExpandDims(b, *points, 0);
+  }
+  const Value p = Homography(b, start, end);
+  if (!p.ok()) return Value();
+  const Dim n = p.dim(0);
+  auto factor = [&](int i) { return lrt::Reshape(b, Range(b, p, 1, i, i + 1), {n, 1, 1}); };
+  const Dim height = x.dim(1);
+  const Dim width = x.dim(2);
+  const Value row = lrt::Reshape(b, FloatIota(b, height), {1, height, 1});
+  const Value column = lrt::Reshape(b, FloatIota(b, width), {1, 1, width});
+  auto form = [&](int i) {
+    return lrt::Add(b, lrt::Mul(b, factor(i), column), lrt::Mul(b, factor(i + 1), row));
+  };
+  const Value divisor = Add(b, form(6), 1.0);
+  auto coordinate = [&](int i) {
+    return lrt::Reshape(b, lrt::Div(b, lrt::Add(b, form(i), factor(i + 2)), divisor),
+                        {n, b.symbols().Product(height, width)});
+  };
+  return batch.Restore(
+      lrt::Reshape(b, SampleAt(b, x, {coordinate(3), coordinate(0)}, *sampling), x.shape()));
+}
+
+// Every pixel is read from a place beside it: alpha · gaussian_blur(σ · N(0, 1)) away, along each
+// axis. The random numbers are LiteRT's, not Keras's.
+Argument ElasticTransformOp(Builder& b, Arguments& a) {
+  const Value images = a.Tensor(0, "images");
+  const double alpha = a.Float(1, "alpha", 20);
+  const double sigma = a.Float(2, "sigma", 5);
+  const std::string interpolation = a.String(3, "interpolation", "bilinear");
+  const std::string fill_mode = a.String(4, "fill_mode", "reflect");
+  const double fill_value = a.Float(5, "fill_value", 0);
+  const Argument& seed = a.Get(6, "seed");
+  const std::optional<SampleAttributes> sampling =
+      ReadSampling(b, interpolation, fill_mode, fill_value);
+  const ImageBatch batch(b, "elastic_transform", images, ReadImageFormat(b, a, 7));
+  const Value x = batch.value();
+  if (!x.ok() || !sampling) return Value();
+  if (!(sigma > 0) || sigma > 1000 || !ir::IsFloat(x.dtype())) {
+    return b.Fail("elastic-1", "elastic_transform: sigma must be positive, the images floats");
+  }
+  const Dim n = x.dim(0);
+  const Dim height = x.dim(1);
+  const Dim width = x.dim(2);
+  tflite::RandomOptionsT options;
+  if (seed.kind() == Argument::Kind::kInt && seed.integer().is_static()) {
+    options.seed = seed.integer().value();
+    options.seed2 = 1;
+  }
+  const Shape shape{n, height, width, 2};
+  const Value noise = b.Emit(BuiltinOperator::RANDOM_STANDARD_NORMAL, std::move(options),
+                             {b.ShapeVector(shape)}, {DType::kFloat32, shape});
+  const int window = static_cast<int>(6 * sigma) | 1;
+  const Value moves = GaussianBlur(b, Multiply(b, noise, sigma), {window, window}, {sigma, sigma});
+  const Dim places = b.symbols().Product(height, width);
+  auto coordinate = [&](int channel, Value own) {
+    const Value move = Multiply(b, Range(b, moves, 3, channel, channel + 1), alpha);
+    return lrt::Reshape(b, lrt::Add(b, own, move), {n, places});
+  };
+  const Value row = lrt::Reshape(b, FloatIota(b, height), {1, height, 1, 1});
+  const Value column = lrt::Reshape(b, FloatIota(b, width), {1, 1, width, 1});
+  return batch.Restore(lrt::Reshape(
+      b, SampleAt(b, x, {coordinate(1, row), coordinate(0, column)}, *sampling), x.shape()));
 }
 
 // ---- scale_and_translate ----
@@ -356,7 +466,9 @@ Value SampleAt(Builder& b, Value x, const std::vector<Value>& coordinates,
 std::span<const OpEntry> ImageSampleOps() {
   static constexpr OpEntry kOps[] = {
       {"image.affine_transform", AffineTransformOp},
+      {"image.elastic_transform", ElasticTransformOp},
       {"image.map_coordinates", MapCoordinatesOp},
+      {"image.perspective_transform", PerspectiveTransformOp},
       {"image.scale_and_translate", ScaleAndTranslateOp},
   };
   return kOps;

@@ -1,4 +1,6 @@
 // keras.ops: what slides a window over images: patches, filters, similarity; borders added and cut.
+#include "ops/image_window.h"
+
 #include <fmt/core.h>
 
 #include <cmath>
@@ -166,8 +168,7 @@ Argument GaussianBlurOp(Builder& b, Arguments& a) {
     return b.Fail("blur-2", "gaussian_blur: Keras rounds the filter of integer images to zeros",
                   "Cast the images to float first.");
   }
-  return batch.Restore(
-      Filter(b, x, Gaussian(size[1], sigmas[1]), Gaussian(size[0], sigmas[0]), ConvPadding::kSame));
+  return batch.Restore(GaussianBlur(b, x, {size[0], size[1]}, {sigmas[0], sigmas[1]}));
 }
 
 // [n, h, w, c] ⇒ [n, h, w, c, 2], the derivatives along the height and the width; the image ends in
@@ -347,6 +348,11 @@ Argument CropImagesOp(Builder& b, Arguments& a) {
 }
 
 }  // namespace
+
+Value GaussianBlur(Builder& b, Value x, const std::array<int, 2>& size,
+                   const std::array<double, 2>& sigma) {
+  return Filter(b, x, Gaussian(size[1], sigma[1]), Gaussian(size[0], sigma[0]), ConvPadding::kSame);
+}
 
 std::span<const OpEntry> ImageWindowOps() {
   static constexpr OpEntry kOps[] = {

@@ -25,6 +25,7 @@ struct OpEntry {
 std::span<const OpEntry> ActivationOps();
 std::span<const OpEntry> ArithmeticOps();
 std::span<const OpEntry> AttentionOps();
+std::span<const OpEntry> BlockOps();
 std::span<const OpEntry> ComparisonOps();
 std::span<const OpEntry> ConvolutionOps();
 std::span<const OpEntry> CreationOps();
@@ -47,6 +48,7 @@ std::span<const OpEntry> ReductionOps();
 std::span<const OpEntry> ScanOps();
 std::span<const OpEntry> ShapeOps();
 std::span<const OpEntry> SortOps();
+std::span<const OpEntry> SpecialOps();
 std::span<const OpEntry> TrigonometryOps();
 
 // The lowering of `name`, or null.

@@ -133,3 +133,56 @@ def test_affine_refused():
     t = keras.Input((None,), name="t")
     y = ops.image.affine_transform(x, t)
     check_refused(keras.Model([x, t], y), "affine-1", "must be [8]")
+
+
+@shows(
+    "ops.image.perspective_transform",
+    *("start_points", "end_points", "interpolation", "fill_value", "data_format"),
+)
+def test_perspective_transform():
+    perspective = ops.image.perspective_transform
+    start = np.array([[0, 0], [0, 5], [6, 0], [6, 5]], "float32")
+    end = np.array([[0.4, -0.3], [1.1, 5.2], [5.3, 0.7], [6.2, 4.9]], "float32")
+    rng = np.random.default_rng(2)
+    points = np.stack([start, start + 0.31, start[::-1]])
+    check_operations(
+        {
+            "x": ((6, 7, 2), "float32"),
+            "y": ((2, 6, 7), "float32"),
+            "s": ((4, 2), "float32"),
+            "e": ((4, 2), "float32"),
+        },
+        {
+            "constant": lambda x, y, s, e: perspective(x, start, end),
+            "first": lambda x, y, s, e: perspective(
+                y, start, end, fill_value=1.5, data_format="channels_first"
+            ),
+            "nearest": lambda x, y, s, e: perspective(x, start, end, interpolation="nearest"),
+            "given": lambda x, y, s, e: perspective(x, s, e),
+        },
+        inputs=[
+            {
+                "x": rng.normal(size=(3, 6, 7, 2)).astype("float32"),
+                "y": rng.normal(size=(3, 2, 6, 7)).astype("float32"),
+                "s": points.astype("float32"),
+                "e": (points + rng.uniform(-0.4, 0.4, points.shape)).astype("float32"),
+            }
+        ],
+        tolerance=1e-4,
+    )
+
+
+@shows("ops.image.elastic_transform", "alpha", "interpolation", "fill_mode", "data_format")
+def test_elastic_transform():
+    """Without a way to go images stay; a constant image stays whatever its pixels' ways are."""
+    elastic = ops.image.elastic_transform
+    check_operations(
+        {"x": ((6, 7, 2), "float32"), "y": ((2, 6, 7), "float32")},
+        {
+            "still": lambda x, y: elastic(x, alpha=0.0, sigma=1.0, seed=3),
+            "first": lambda x, y: elastic(
+                y, alpha=0.0, sigma=1.0, interpolation="nearest", data_format="channels_first"
+            ),
+            "constant": lambda x, y: elastic(ops.ones_like(x), 3.0, 2.0, fill_mode="wrap", seed=1),
+        },
+    )

@@ -63,3 +63,25 @@ def test_segments(shape):
         },
         inputs=inputs,
     )
+
+
+@shows("ops.math.segment_min", "num_segments", "sorted")
+@shows("ops.math.segment_prod", "num_segments", "sorted")
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_segment_extremes(dtype):
+    rng = np.random.default_rng(5)
+    inputs = [
+        {
+            "x": rng.integers(-4, 5, (n, 3)).astype(dtype),
+            "i": np.sort(np.concatenate([np.arange(4), rng.integers(0, 4, n - 4)])).astype("int32"),
+        }
+        for n in (4, 9)
+    ]
+    check_operations(
+        {"x": ((3,), dtype), "i": ((), "int32")},
+        {
+            "min": lambda x, i: ops.segment_min(x, i, num_segments=4),
+            "prod": lambda x, i: ops.segment_prod(x, i, num_segments=4, sorted=True),
+        },
+        inputs=inputs,
+    )
