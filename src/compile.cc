@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "calibrate.h"
@@ -12,6 +13,7 @@
 #include "ir/verify.h"
 #include "keras_litert/convert.h"
 #include "litert/writer.h"
+#include "measure.h"
 #include "passes/check_types.h"
 #include "passes/pipeline.h"
 #include "quantize/quantize.h"
@@ -152,8 +154,10 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   // Samples are checked before time is spent.
   KL_ASSIGN_OR_RETURN(const bool calibrates, quantize::NeedsCalibration(options.quantize));
   Batches batches;
-  if (calibrates) {
-    KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, options.quantize.calibrate));
+  const CalibrateOptions& samples = options.quantize.calibrate;
+  const bool measures = calibrates || !samples.samples.empty() || !samples.file.empty();
+  if (measures) {
+    KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, samples));
   }
 
   // passes: the graph as LiteRT runs it best.
@@ -193,15 +197,25 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   if (calibrates) {
     const std::vector<ir::Tensor*> tensors = quantize::TensorsToObserve(module);
     if (!tensors.empty()) {
-      KL_ASSIGN_OR_RETURN(ranges, Calibrate(module, tensors, batches, options.quantize.calibrate,
-                                            output, options.cancelled));
+      KL_ASSIGN_OR_RETURN(ranges,
+                          Calibrate(module, tensors, batches, samples, output, options.cancelled));
     }
   }
-  KL_ASSIGN_OR_RETURN(std::vector<QuantizedOperator> quantized,
+  std::unique_ptr<Measurement> measurement;
+  if (measures) {
+    KL_ASSIGN_OR_RETURN(measurement, Measurement::Start(module, output));
+  }
+  KL_ASSIGN_OR_RETURN(quantize::Quantized quantized,
                       quantize::Quantize(module, options.quantize, ranges));
   after(kQuantizeStage);
   verify("all passes");
   if (!defects.empty()) return std::unexpected(Error(std::move(defects)));
+
+  std::vector<OutputError> output_errors;
+  if (measurement) {
+    KL_ASSIGN_OR_RETURN(
+        output_errors, measurement->Finish(module, quantized, batches, samples, options.cancelled));
+  }
 
   // litert: the file.
   litert::WriteOptions write;
@@ -214,7 +228,8 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   report.inputs = Describe(module.main().inputs(), module.input_names);
   report.outputs = Describe(module.main().outputs(), module.output_names);
   report.operators = CountOperators(module);
-  report.quantized = std::move(quantized);
+  report.quantized = std::move(quantized.reports);
+  report.output_errors = std::move(output_errors);
   report.file_bytes = bytes;
   report.peak_memory_bytes = PeakResidentBytes();
   report.notes = std::move(notes);

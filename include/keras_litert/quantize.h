@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -82,6 +83,17 @@ struct QuantizedOperator {
   // Signal-to-quantization-noise ratio of the stored weights: 10·log10(Σw² / Σ(w − ŵ)²) in dB.
   // Infinite where they are exact.
   double weights_sqnr = 0;
+  // The same of the operator's result, where the file and the float model ran on the samples; noise
+  // of the operators before it included. NaN: not measured.
+  double output_sqnr = std::numeric_limits<double>::quiet_NaN();
+};
+
+// How an output of the file differs from the float model's on the samples.
+struct OutputError {
+  std::string name;
+  double sqnr = 0;          // dB; infinite where they are equal
+  double max_absolute = 0;  // the largest difference
+  double max_relative = 0;  // as a fraction of the output's range over the samples
 };
 
 }  // namespace keras_litert

@@ -95,9 +95,20 @@ nb::dict ToDict(const ConvertReport& report) {
     entry["bytes_after"] = op.bytes_after;
     const bool noisy = op.recipe != "float32" && std::isfinite(op.weights_sqnr);
     entry["weights_sqnr_db"] = noisy ? nb::cast(op.weights_sqnr) : nb::none();
+    entry["output_sqnr_db"] = std::isfinite(op.output_sqnr) ? nb::cast(op.output_sqnr) : nb::none();
     quantized.append(entry);
   }
   dict["quantized"] = quantized;
+  nb::list output_errors;
+  for (const keras_litert::OutputError& error : report.output_errors) {
+    nb::dict entry;
+    entry["name"] = error.name;
+    entry["sqnr_db"] = std::isfinite(error.sqnr) ? nb::cast(error.sqnr) : nb::none();
+    entry["max_absolute"] = error.max_absolute;
+    entry["max_relative"] = error.max_relative;
+    output_errors.append(entry);
+  }
+  dict["output_errors"] = output_errors;
   return dict;
 }
 

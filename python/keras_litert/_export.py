@@ -50,7 +50,10 @@ class ExportReport:
         seconds: Time of the conversion, from the first read of the model to the renamed file.
         notes: What a user should know.
         quantized: What quantization did, an entry for each operator with weights: layer, op,
-            recipe, reason, bytes_before, bytes_after, weights_sqnr_db (see docs/quantization.md).
+            recipe, reason, bytes_before, bytes_after, weights_sqnr_db, output_sqnr_db (see
+            docs/quantization.md).
+        output_errors: Where samples were given: how each output differs from the float model's on
+            them: name, sqnr_db, max_absolute, max_relative.
     """
 
     path: str
@@ -62,6 +65,7 @@ class ExportReport:
     seconds: float
     notes: list[str]
     quantized: list[dict[str, Any]]
+    output_errors: list[dict[str, Any]]
 
     def __str__(self) -> str:
         def tensors(entries):
@@ -290,6 +294,7 @@ def _report(strategy: str, path: str, report: dict[str, Any]) -> ExportReport:
         seconds=report["seconds"],
         notes=report["notes"],
         quantized=report["quantized"],
+        output_errors=report["output_errors"],
     )
 
 

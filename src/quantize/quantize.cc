@@ -91,24 +91,27 @@ class Quantizer {
  public:
   Quantizer(Module& module, RecipeBook book) : module_(module), book_(std::move(book)) {}
 
-  Result<std::vector<QuantizedOperator>> Run(const QuantizeOptions& options, const Ranges& ranges) {
+  Result<Quantized> Run(const QuantizeOptions& options, const Ranges& ranges) {
     if (book_.needs_calibration()) {
       KL_ASSIGN_OR_RETURN(static_,
                           QuantizeActivations(module_, StaticOperators(), ranges, options));
     }
     for (const auto& graph : module_.graphs) {
       for (Operator* op : graph->Operators()) {
+        Tensor* result =
+            op->outputs.empty() || graph.get() != &module_.main() ? nullptr : op->output();
         const auto done = static_.find(op);
         if (done != static_.end() && done->second.recipe != Name(Recipe::kFloat32)) {
           reports_.push_back(done->second);
         } else if (!Visit(*graph, op) && done != static_.end()) {
           reports_.push_back(done->second);
         }
+        outputs_.resize(reports_.size(), op->erased ? nullptr : result);
       }
     }
     for (Diagnostic& error : book_.Unmatched(module_.origins)) errors_.push_back(std::move(error));
     if (!errors_.empty()) return std::unexpected(Error(std::move(errors_)));
-    return std::move(reports_);
+    return Quantized{std::move(reports_), std::move(outputs_)};
   }
 
  private:
@@ -253,6 +256,7 @@ class Quantizer {
   RecipeBook book_;
   std::vector<Diagnostic> errors_;
   std::vector<QuantizedOperator> reports_;
+  std::vector<Tensor*> outputs_;
   StaticReports static_;
   // By source and axis of the scales, -1 for float16.
   std::map<std::pair<ConstantPtr, int>, StoredWeights> stored_;
@@ -284,10 +288,10 @@ Result<bool> NeedsCalibration(const QuantizeOptions& options) {
   return needed;
 }
 
-Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module, const QuantizeOptions& options,
-                                                const Ranges& ranges) {
+Result<Quantized> Quantize(ir::Module& module, const QuantizeOptions& options,
+                           const Ranges& ranges) {
   KL_ASSIGN_OR_RETURN(RecipeBook book, RecipeBook::Make(options));
-  if (book.empty()) return std::vector<QuantizedOperator>();
+  if (book.empty()) return Quantized();
   return Quantizer(module, std::move(book)).Run(options, ranges);
 }
 

@@ -15,10 +15,17 @@ namespace keras_litert::quantize {
 // need such a recipe.
 Result<bool> NeedsCalibration(const QuantizeOptions& options);
 
-// Rewrites `module`, which the pipeline has finished with. Gives one entry for each operator that
-// has weights or was to compute in integers, also those that stay float. Without a recipe and rules
-// it does nothing and gives none. `ranges` has the tensors that TensorsToObserve() names.
-Result<std::vector<QuantizedOperator>> Quantize(ir::Module& module, const QuantizeOptions& options,
-                                                const Ranges& ranges);
+struct Quantized {
+  // One entry for each operator that has weights or was to compute in integers, also those that
+  // stay float.
+  std::vector<QuantizedOperator> reports;
+  std::vector<ir::Tensor*>
+      outputs;  // the entries' results; null for those in loops, and embeddings
+};
+
+// Rewrites `module`, which the pipeline has finished with. Without a recipe and rules it does
+// nothing and gives none. `ranges` has the tensors that TensorsToObserve() names.
+Result<Quantized> Quantize(ir::Module& module, const QuantizeOptions& options,
+                           const Ranges& ranges);
 
 }  // namespace keras_litert::quantize

@@ -30,13 +30,26 @@ Json ToJson(const std::vector<QuantizedOperator>& operators) {
   for (const QuantizedOperator& op : operators) {
     // JSON has no infinity: weights that are exact have no noise.
     const bool noisy = op.recipe != "float32" && std::isfinite(op.weights_sqnr);
-    list.push_back({{"layer", op.layer},
-                    {"op", op.op},
-                    {"recipe", op.recipe},
-                    {"reason", op.reason.empty() ? Json() : Json(op.reason)},
-                    {"bytes_before", op.bytes_before},
-                    {"bytes_after", op.bytes_after},
-                    {"weights_sqnr_db", noisy ? Json(op.weights_sqnr) : Json()}});
+    list.push_back(
+        {{"layer", op.layer},
+         {"op", op.op},
+         {"recipe", op.recipe},
+         {"reason", op.reason.empty() ? Json() : Json(op.reason)},
+         {"bytes_before", op.bytes_before},
+         {"bytes_after", op.bytes_after},
+         {"weights_sqnr_db", noisy ? Json(op.weights_sqnr) : Json()},
+         {"output_sqnr_db", std::isfinite(op.output_sqnr) ? Json(op.output_sqnr) : Json()}});
+  }
+  return list;
+}
+
+Json ToJson(const std::vector<OutputError>& errors) {
+  Json list = Json::array();
+  for (const OutputError& error : errors) {
+    list.push_back({{"name", error.name},
+                    {"sqnr_db", std::isfinite(error.sqnr) ? Json(error.sqnr) : Json()},
+                    {"max_absolute", error.max_absolute},
+                    {"max_relative", error.max_relative}});
   }
   return list;
 }
@@ -56,6 +69,7 @@ Json ToJson(const ConvertReport& report) {
           {"operator_count", Total(report.operators)},
           {"operators", ToJson(report.operators)},
           {"quantized", ToJson(report.quantized)},
+          {"output_errors", ToJson(report.output_errors)},
           {"file_bytes", report.file_bytes},
           {"seconds", report.seconds},
           {"peak_memory_bytes", report.peak_memory_bytes},

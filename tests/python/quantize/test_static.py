@@ -6,6 +6,7 @@ few steps of 1/255 of its range; int16 has 65,535 steps, and its errors are thos
 The samples are the inputs that are tested, so no value is clipped.
 """
 
+import json
 import pathlib
 
 import ai_edge_litert
@@ -304,3 +305,36 @@ def test_mixed_precision(tmp_path):
     assert recipes["b", "FULLY_CONNECTED"] == "float32"
     assert recipes["c", "FULLY_CONNECTED"] == "float16"
     assert recipes["d", "FULLY_CONNECTED"] == recipes["d", "TANH"] == "static_wi8_ai16"
+
+
+@pytest.mark.parametrize("recipe", ["int8", "dynamic_int8"])
+def test_measured_errors(recipe, tmp_path):
+    """The report's ratios are those of the file's outputs against Keras's on the samples."""
+    x = keras.Input((12,), name="x")
+    y = layers.Dense(100, name="a", activation="relu")(x)
+    model = randomize(keras.Model(x, [layers.Dense(5, name="b")(y), y]))
+    arrays = samples(model, batch=40)
+    np.savez(tmp_path / "samples.npz", **arrays)
+    target = tmp_path / "model.tflite"
+    arguments = ["--quantize", recipe, "--calibrate", tmp_path / "samples.npz"]
+    arguments += ["--runtime", RUNTIME, "--json"]
+    report = json.loads(convert(save(model, tmp_path), target, *arguments).stdout)
+    runner = Interpreter(str(target)).get_signature_runner("serving_default")
+    outputs = runner(x=arrays["x"])
+    for error, want in zip(report["output_errors"], model(arrays["x"])):
+        want = keras.ops.convert_to_numpy(want)
+        difference = outputs[error["name"]] - want
+        sqnr = 10 * np.log10(np.sum(want**2) / np.sum(difference**2))
+        assert 25 < sqnr < 60
+        # Dynamic quantization depends on the batch, and a batch here is not that of the tool.
+        tolerance = 0.1 if recipe == "int8" else 1.5
+        assert abs(error["sqnr_db"] - sqnr) < tolerance
+        worst = np.abs(difference).max()
+        assert abs(error["max_absolute"] - worst) < 0.02 * worst + (recipe != "int8") * worst
+        assert np.isclose(error["max_relative"], error["max_absolute"] / np.ptp(want), rtol=1e-4)
+    by_layer = {op["layer"]: op["output_sqnr_db"] for op in report["quantized"]}
+    assert by_layer == {
+        "a": report["output_errors"][1]["sqnr_db"],
+        "b": report["output_errors"][0]["sqnr_db"],
+    }
+    assert [path.name for path in tmp_path.glob("*.tflite")] == ["model.tflite"]
