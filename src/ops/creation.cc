@@ -54,7 +54,30 @@ Argument FullOp(Builder& b, Arguments& a) {
   return BroadcastTo(b, value.As(b, a.DTypeName(2, "dtype").value_or(own)), shape);
 }
 
-// start + i·step, i = 0 … num - 1, along a new axis.
+// start + i·step, i = 0 … num - 1, along a new axis. `step` (may be null) is set to the step.
+Value Spaced(Builder& b, Value start, Value stop, int64_t num, bool endpoint, int64_t axis,
+             Value* step = nullptr) {
+  if (num < 1 || num > (1 << 24)) return b.Fail("linspace-1", fmt::format("{} steps", num));
+  const Value span = Subtract(b, stop, start);
+  const std::optional<int> position = NormalizeAxis(b, axis, span.rank() + 1);
+  if (!span.ok() || !position) return Value();
+  const double intervals = static_cast<double>(std::max<int64_t>(1, endpoint ? num - 1 : num));
+  if (step != nullptr) *step = Multiply(b, span, 1.0 / intervals);
+  Shape steps(std::vector<Dim>(static_cast<size_t>(span.rank() + 1), Dim(1)));
+  steps.Set(*position, num);
+  std::vector<float> fractions;
+  for (int64_t i = 0; i < num; ++i) {
+    fractions.push_back(static_cast<float>(static_cast<double>(i) / intervals));
+  }
+  const Value fraction = lrt::Cast(b, b.Constant(DType::kFloat32, steps, fractions), span.dtype());
+  Shape whole = span.shape();
+  whole.Insert(*position, 1);
+  Shape base = start.shape();
+  while (base.rank() < span.rank()) base.Insert(0, 1);
+  base.Insert(*position, 1);
+  return Add(b, lrt::Reshape(b, start, base), Multiply(b, lrt::Reshape(b, span, whole), fraction));
+}
+
 Argument LinspaceOp(Builder& b, Arguments& a) {
   const Operand first = a.Number(0, "start");
   const Operand last = a.Number(1, "stop");
@@ -64,32 +87,55 @@ Argument LinspaceOp(Builder& b, Arguments& a) {
   const std::optional<DType> dtype = a.DTypeName(5, "dtype");
   const int64_t axis = a.Int(6, "axis", 0);
   if (!first.ok() || !last.ok()) return Value();
-  if (num < 1 || num > (1 << 24)) return b.Fail("linspace-1", fmt::format("{} steps", num));
   const DType computed = FloatResultType(ResultType({first, last}));
-  const Value start = first.As(b, computed);
-  const Value span = Subtract(b, last.As(b, computed), start);
-  const std::optional<int> position = NormalizeAxis(b, axis, span.rank() + 1);
-  if (!span.ok() || !position) return Value();
-  const int64_t intervals = endpoint ? num - 1 : num;
-  const Value step = Multiply(b, span, 1.0 / static_cast<double>(std::max<int64_t>(1, intervals)));
-  Shape steps(std::vector<Dim>(static_cast<size_t>(span.rank() + 1), Dim(1)));
-  steps.Set(*position, num);
-  std::vector<float> fractions;
-  for (int64_t i = 0; i < num; ++i) {
-    fractions.push_back(static_cast<float>(static_cast<double>(i) /
-                                           static_cast<double>(std::max<int64_t>(1, intervals))));
-  }
-  const Value fraction = lrt::Cast(b, b.Constant(DType::kFloat32, steps, fractions), computed);
-  Shape whole = span.shape();
-  whole.Insert(*position, 1);
-  Shape base = start.shape();
-  while (base.rank() < span.rank()) base.Insert(0, 1);
-  base.Insert(*position, 1);
-  const Value values =
-      Add(b, lrt::Reshape(b, start, base), Multiply(b, lrt::Reshape(b, span, whole), fraction));
+  Value step;
+  const Value values = Spaced(b, first.As(b, computed), last.As(b, computed), num, endpoint, axis,
+                              retstep ? &step : nullptr);
   const Value result = lrt::Cast(b, values, dtype.value_or(computed));
   if (retstep) return Argument::List({result, step});
   return result;
+}
+
+// base ** linspace(start, stop)
+Argument LogspaceOp(Builder& b, Arguments& a) {
+  const Operand first = a.Number(0, "start");
+  const Operand last = a.Number(1, "stop");
+  const int64_t num = a.Int(2, "num", 50);
+  const bool endpoint = a.Bool(3, "endpoint", true);
+  const double base = a.Float(4, "base", 10);
+  const std::optional<DType> dtype = a.DTypeName(5, "dtype");
+  const int64_t axis = a.Int(6, "axis", 0);
+  if (!first.ok() || !last.ok()) return Value();
+  const DType computed = FloatResultType(ResultType({first, last}));
+  const Value x = Spaced(b, first.As(b, computed), last.As(b, computed), num, endpoint, axis);
+  if (!x.ok()) return x;
+  const Value y = Elementwise(b, BuiltinOperator::POW, b.Scalar(base, computed), x);
+  return lrt::Cast(b, y, dtype.value_or(computed));
+}
+
+// sign(start) · exp(linspace(log |start|, log |stop|))
+Argument GeomspaceOp(Builder& b, Arguments& a) {
+  const Operand first = a.Number(0, "start");
+  const Operand last = a.Number(1, "stop");
+  const int64_t num = a.Int(2, "num", 50);
+  const bool endpoint = a.Bool(3, "endpoint", true);
+  const std::optional<DType> dtype = a.DTypeName(4, "dtype");
+  const int64_t axis = a.Int(5, "axis", 0);
+  if (!first.ok() || !last.ok()) return Value();
+  const DType computed = FloatResultType(ResultType({first, last}));
+  const Value start = first.As(b, computed);
+  auto log = [&](Value v) {
+    return lrt::Unary(b, BuiltinOperator::LOG, lrt::Unary(b, BuiltinOperator::ABS, v));
+  };
+  const Value x = Spaced(b, log(start), log(last.As(b, computed)), num, endpoint, axis);
+  const std::optional<int> position = NormalizeAxis(b, axis, x.rank());
+  if (!x.ok() || !position) return Value();
+  Shape whole = start.shape();
+  while (whole.rank() + 1 < x.rank()) whole.Insert(0, 1);
+  whole.Insert(*position, 1);
+  const Value sign = lrt::Reshape(b, lrt::Unary(b, BuiltinOperator::SIGN, start), whole);
+  const Value y = Elementwise(b, BuiltinOperator::MUL, sign, Exp(b, x));
+  return lrt::Cast(b, y, dtype.value_or(computed));
 }
 
 // ---- Parts of matrices ----
@@ -282,7 +328,9 @@ std::span<const OpEntry> CreationOps() {
       {"numpy.empty_like", LikeOp<0>},
       {"numpy.full", FullOp},
       {"numpy.full_like", FullLikeOp},
+      {"numpy.geomspace", GeomspaceOp},
       {"numpy.linspace", LinspaceOp},
+      {"numpy.logspace", LogspaceOp},
       {"numpy.ones_like", LikeOp<1>},
       {"numpy.real", IdentityOp},
       {"numpy.trace", TraceOp},

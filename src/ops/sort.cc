@@ -10,6 +10,7 @@
 #include "ops/axes.h"
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/indexing.h"
 #include "ops/reduction.h"
 #include "ops/table.h"
 
@@ -42,6 +43,25 @@ Argument SortOp(Builder& b, Arguments& a) {
   const LastAxis last(b, x, {*positive});
   const Sorted sorted = SortLast(b, last.value(), false);
   return last.Restore(kIndices ? sorted.indices : sorted.values);
+}
+
+// All in order, which is one of the partitions.
+Argument ArgPartitionOp(Builder& b, Arguments& a) {
+  Value x = a.Tensor(0, "x");
+  const int64_t kth = a.Int(1, "kth");
+  const std::optional<int64_t> axis =
+      a.IsNone(2, "axis") ? a.OptionalInt(2, "axis") : std::optional(a.Int(2, "axis", -1));
+  if (!x.ok()) return x;
+  if (!axis) x = Ravel(b, x);
+  const std::optional<int> positive = NormalizeAxis(b, axis.value_or(0), x.rank());
+  if (!positive) return Value();
+  const Dim size = x.dim(*positive);
+  if (size.is_static() && (kth >= size.value() || kth < -size.value())) {
+    return b.Fail("argpartition-1",
+                  fmt::format("the element {} of an axis of {}", kth, x.shape().ToString()));
+  }
+  const LastAxis last(b, x, {*positive});
+  return last.Restore(SortLast(b, last.value(), false).indices);
 }
 
 Argument TopKOp(Builder& b, Arguments& a) {
@@ -149,8 +169,65 @@ Argument MedianOp(Builder& b, Arguments& a) {
   return median.empty() ? Value() : median[0];
 }
 
+// The same without the NaN: they are sorted to the end as infinities, and each row counts its own.
+std::vector<Value> NanQuantiles(Builder& b, Value x, const std::vector<double>& qs,
+                                const Axes& axis, Between between, bool keepdims) {
+  if (!x.ok()) return {};
+  x = lrt::Cast(b, x, FloatResultType(x.dtype()));
+  const DType dtype = x.dtype();
+  const Axes axes = NormalizeAxes(b, axis, x.rank());
+  if (!axes) return {};
+  const LastAxis last(b, x, *axes);
+  const Value own = last.value();
+  const Value valid = lrt::Compare(b, BuiltinOperator::EQUAL, own, own);
+  const Value infinity = b.Scalar(std::numeric_limits<double>::infinity(), dtype);
+  const Value sorted = SortLast(b, Select(b, valid, own, infinity), false).values;
+  if (!sorted.ok()) return {};
+  const std::vector<int> row{sorted.rank() - 1};
+  const Value count = Sum(b, lrt::Cast(b, valid, dtype), row, true);
+  const Value end = Maximum(b, Subtract(b, count, 1.0), 0.0);
+  const Value none = Elementwise(b, BuiltinOperator::EQUAL, count, b.Scalar(0, dtype));
+  const Value nan = b.Scalar(std::numeric_limits<double>::quiet_NaN(), dtype);
+  auto element = [&](Value index) {
+    return TakeAlongAxis(b, sorted, lrt::Cast(b, index, DType::kInt32), -1);
+  };
+  std::vector<Value> results;
+  for (double q : qs) {
+    const Value place = Multiply(b, end, q);
+    const Value low = lrt::Unary(b, BuiltinOperator::FLOOR, place);
+    const Value high = lrt::Unary(b, BuiltinOperator::CEIL, place);
+    Value y;
+    if (between == Between::kLower) {
+      y = element(low);
+    } else if (between == Between::kHigher) {
+      y = element(high);
+    } else if (between == Between::kNearest) {
+      y = element(lrt::Unary(b, BuiltinOperator::ROUND, place));
+    } else {
+      const Value fraction = between == Between::kMidpoint
+                                 ? Multiply(b, lrt::Sub(b, high, low), 0.5)
+                                 : lrt::Sub(b, place, low);
+      y = lrt::Add(b, lrt::Mul(b, element(low), Subtract(b, 1.0, fraction)),
+                   lrt::Mul(b, element(high), fraction));
+    }
+    y = Select(b, none, nan, y);
+    Shape reduced = y.shape();
+    if (!y.ok()) return {};
+    reduced.Erase(reduced.rank() - 1);
+    results.push_back(last.Reduced(lrt::Reshape(b, y, reduced), keepdims));
+  }
+  return results;
+}
+Argument NanMedianOp(Builder& b, Arguments& a) {
+  const Value x = a.Tensor(0, "x");
+  const Axes axis = a.Ints(1, "axis");
+  const std::vector<Value> median =
+      NanQuantiles(b, x, {0.5}, axis, Between::kLinear, a.Bool(2, "keepdims", false));
+  return median.empty() ? Value() : median[0];
+}
+
 // q: a number, or a list, whose quantiles lie along a new first axis.
-Argument QuantilesOp(Builder& b, Arguments& a, double unit) {
+Argument QuantilesOp(Builder& b, Arguments& a, double unit, bool skip_nan = false) {
   const Value x = a.Tensor(0, "x");
   const Value q = a.Tensor(1, "q");
   const Axes axis = a.Ints(2, "axis");
@@ -166,7 +243,9 @@ Argument QuantilesOp(Builder& b, Arguments& a, double unit) {
     number /= unit;
     if (!(number >= 0 && number <= 1)) return b.Fail("quantile-4", "q is outside its range");
   }
-  const std::vector<Value> results = Quantiles(b, x, *numbers, axis, *between, keepdims);
+  const std::vector<Value> results = skip_nan
+                                         ? NanQuantiles(b, x, *numbers, axis, *between, keepdims)
+                                         : Quantiles(b, x, *numbers, axis, *between, keepdims);
   if (results.empty()) return Value();
   return q.rank() == 0 ? results[0] : lrt::Pack(b, results, 0);
 }
@@ -182,6 +261,11 @@ Argument QuantileOp(Builder& b, Arguments& a) {
 }
 Argument PercentileOp(Builder& b, Arguments& a) {
   return QuantilesOp(b, a, 100);
+}
+
+template <int kUnit>
+Argument NanQuantilesOp(Builder& b, Arguments& a) {
+  return QuantilesOp(b, a, kUnit, true);
 }
 
 // How many of the sorted bins are below x (or equal to it): the place to insert x.
@@ -234,9 +318,13 @@ std::span<const OpEntry> SortOps() {
   static constexpr OpEntry kOps[] = {
       {"math.in_top_k", InTopKOp},
       {"math.top_k", TopKOp},
+      {"numpy.argpartition", ArgPartitionOp},
       {"numpy.argsort", SortOp<true>},
       {"numpy.digitize", DigitizeOp},
       {"numpy.median", MedianOp},
+      {"numpy.nanmedian", NanMedianOp},
+      {"numpy.nanpercentile", NanQuantilesOp<100>},
+      {"numpy.nanquantile", NanQuantilesOp<1>},
       {"numpy.percentile", PercentileOp},
       {"numpy.quantile", QuantileOp},
       {"numpy.search_sorted", SearchSortedOp},

@@ -9,12 +9,12 @@ const std::map<std::string_view, OpFunction>& Table() {
   static const std::map<std::string_view, OpFunction> kTable = [] {
     std::map<std::string_view, OpFunction> table;
     const std::span<const OpEntry> families[] = {
-        ActivationOps(),  ArithmeticOps(), AttentionOps(),     BlockOps(),       ComparisonOps(),
-        ConvolutionOps(), CreationOps(),   EinsumOps(),        ElementwiseOps(), FourierOps(),
-        ImageColorOps(),  ImageOps(),      ImageSampleOps(),   ImageWindowOps(), IndexingOps(),
-        LinalgOps(),      LinearOps(),     NormalizationOps(), PaddingOps(),     PoolingOps(),
-        RearrangeOps(),   RecurrentOps(),  ReductionOps(),     ScanOps(),        ShapeOps(),
-        SortOps(),        SpecialOps(),    TrigonometryOps(),
+        ActivationOps(),  ArithmeticOps(), AttentionOps(), BlockOps(),         ComparisonOps(),
+        ConvolutionOps(), CountingOps(),   CreationOps(),  EinsumOps(),        ElementwiseOps(),
+        FourierOps(),     ImageColorOps(), ImageOps(),     ImageSampleOps(),   ImageWindowOps(),
+        IndexingOps(),    LinalgOps(),     LinearOps(),    NormalizationOps(), PaddingOps(),
+        PoolingOps(),     RearrangeOps(),  RecurrentOps(), ReductionOps(),     ScanOps(),
+        ShapeOps(),       SortOps(),       SpecialOps(),   TrigonometryOps(),
     };
     for (std::span<const OpEntry> family : families) {
       for (const OpEntry& entry : family) table.emplace(entry.name, entry.function);

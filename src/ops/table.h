@@ -28,6 +28,7 @@ std::span<const OpEntry> AttentionOps();
 std::span<const OpEntry> BlockOps();
 std::span<const OpEntry> ComparisonOps();
 std::span<const OpEntry> ConvolutionOps();
+std::span<const OpEntry> CountingOps();
 std::span<const OpEntry> CreationOps();
 std::span<const OpEntry> EinsumOps();
 std::span<const OpEntry> ElementwiseOps();

@@ -90,3 +90,22 @@ def test_encodings():
         low=0,
         high=5,
     )
+
+
+@shows("ops.numpy.logspace", "num", "endpoint", "base", "dtype", "axis")
+@shows("ops.numpy.geomspace", "num", "endpoint", "dtype", "axis")
+def test_spaces():
+    check_operations(
+        {"x": ((3,), "float32"), "y": ((3,), "float32")},
+        {
+            "logspace": lambda x, y: ops.logspace(x, y, num=5),
+            "logspace_open": lambda x, y: ops.logspace(x, 1.5, num=4, endpoint=False, base=2),
+            "logspace_axis": lambda x, y: ops.logspace(x, y, num=3, axis=-1, dtype="float32"),
+            "geomspace": lambda x, y: ops.geomspace(x, y, num=5),
+            "geomspace_open": lambda x, y: ops.geomspace(-x, -y, num=4, endpoint=False),
+            "geomspace_axis": lambda x, y: ops.geomspace(x, 9.0, num=3, axis=1, dtype="float32"),
+        },
+        low=0.1,
+        high=2,
+        tolerance=2e-5,
+    )

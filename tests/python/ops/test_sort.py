@@ -114,3 +114,51 @@ def test_quantile_method_refused():
     x = keras.Input((4,), name="x")
     y = ops.quantile(x, 0.3, axis=1, method="lower")
     check_refused(keras.Model(x, y), "quantile-5", "percentile")
+
+
+@shows("ops.numpy.nanmedian", "axis", "keepdims")
+@shows("ops.numpy.nanquantile", "axis", "method", "keepdims")
+@shows("ops.numpy.nanpercentile", "axis", "method", "keepdims")
+def test_nan_quantiles():
+    methods = ("linear", "lower", "higher", "nearest", "midpoint")
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(3, 4, 5)).astype("float32")
+    x[rng.uniform(size=x.shape) < 0.4] = np.nan
+    x[1, 2] = np.nan
+    with np.errstate(all="ignore"):
+        check_operations(
+            {"x": ((4, 5), "float32"), "i": ((4,), "int32"), "z": ((None, 5), "float32")},
+            {
+                "median": lambda x, i, z: ops.nanmedian(x, axis=-1),
+                "median_two": lambda x, i, z: ops.nanmedian(x, axis=(1, 2), keepdims=True),
+                "median_int": lambda x, i, z: ops.nanmedian(i, axis=1),
+                "dynamic": lambda x, i, z: ops.nanmedian(z, axis=1),
+                "quantiles": lambda x, i, z: ops.nanquantile(x, [0.1, 0.5, 0.8], axis=1),
+                "percentile": lambda x, i, z: ops.nanpercentile(x, 30, axis=-1, keepdims=True),
+                **{
+                    method: lambda x, i, z, m=method: ops.nanpercentile(x, 35, axis=2, method=m)
+                    for method in methods
+                },
+            },
+            inputs=[{"x": x, "i": np.arange(12, dtype="int32").reshape(3, 4) % 5, "z": x}],
+        )
+
+
+@shows("ops.numpy.argpartition", "kth", "axis")
+def test_argpartition():
+    """Which of the partitions is free: both sides are compared as sets."""
+
+    def sides(x, places, kth):
+        values = ops.take_along_axis(x, places, axis=-1)
+        return ops.sort(values[..., :kth], axis=-1), ops.sort(values[..., kth:], axis=-1)
+
+    check_operations(
+        {"x": ((4, 7), "float32"), "v": ((6,), "int32")},
+        {
+            "last": lambda x, v: sides(x, ops.argpartition(x, 3), 3),
+            "axis": lambda x, v: ops.take_along_axis(x, ops.argpartition(x, 2, axis=1), axis=1)[
+                :, 2
+            ],
+            "int": lambda x, v: sides(v, ops.argpartition(v, 1), 1),
+        },
+    )

@@ -45,3 +45,18 @@ def test_conv_transpose(data_format):
         ),
         (5, 6, 2) if data_format == "channels_last" else (2, 5, 6),
     )
+
+
+@shows("ops.numpy.histogram", "bins", "range")
+def test_histogram():
+    """Keras's graphs look for it in a module where it is not."""
+
+    def function(x):
+        flat = ops.ravel(x)
+        return (
+            ops.histogram(flat),
+            ops.histogram(flat, bins=4, range=(-1.0, 0.7)),
+            ops.histogram(flat * 0.0 + 2.0, bins=3),
+        )
+
+    check(function, (9,))
