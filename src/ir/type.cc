@@ -111,12 +111,48 @@ Dim SymbolTable::Intern(Kind kind, Dim a, Dim b, const std::string& name) {
   return Dim::Symbolic(entry->second);
 }
 
+void SymbolTable::AddTerms(Dim dim, int64_t factor, std::map<SymbolId, int64_t>& terms,
+                           int64_t& constant) const {
+  if (dim.is_static()) {
+    constant += dim.value() * factor;
+    return;
+  }
+  const Definition& sum = definition(dim.symbol());
+  factor *= dim.coefficient();
+  if (sum.kind != Kind::kSum) {
+    terms[dim.symbol()] += factor;
+    return;
+  }
+  AddTerms(sum.a, factor, terms, constant);
+  AddTerms(sum.b, factor, terms, constant);
+}
+
 Dim SymbolTable::Sum(Dim a, Dim b) {
   if (a.is_static() && b.is_static()) return a.value() + b.value();
   if (a == Dim(0)) return b;
   if (b == Dim(0)) return a;
   if (a.symbol() == b.symbol()) {
-    return Dim::Symbolic(a.symbol(), a.coefficient() + b.coefficient());
+    const int64_t coefficient = a.coefficient() + b.coefficient();
+    return coefficient == 0 ? Dim(0) : Dim::Symbolic(a.symbol(), coefficient);
+  }
+  // Terms that both have meet: (n + 16) + -1*n is 16.
+  std::map<SymbolId, int64_t> terms;
+  std::map<SymbolId, int64_t> others;
+  int64_t constant = 0;
+  AddTerms(a, 1, terms, constant);
+  AddTerms(b, 1, others, constant);
+  bool meet = false;
+  for (const auto& [symbol, coefficient] : others) {
+    const auto [entry, added] = terms.try_emplace(symbol, 0);
+    meet |= !added;
+    entry->second += coefficient;
+  }
+  if (meet) {
+    Dim sum = 0;
+    for (const auto& [symbol, coefficient] : terms) {
+      if (coefficient != 0) sum = Sum(sum, Dim::Symbolic(symbol, coefficient));
+    }
+    return Sum(sum, constant);
   }
   if (a.is_static()) std::swap(a, b);
   if (b.is_static() && a.coefficient() == 1) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -147,6 +148,9 @@ class SymbolTable {
   std::string Print(Dim dim) const;
 
  private:
+  // Adds factor × dim, a sum of products with symbols that are no sums, and of a constant.
+  void AddTerms(Dim dim, int64_t factor, std::map<SymbolId, int64_t>& terms,
+                int64_t& constant) const;
   Dim Intern(Kind kind, Dim a, Dim b, const std::string& name);
 
   std::vector<Definition> definitions_;

@@ -10,6 +10,7 @@ from keras_litert.hub._configs import (
     AudioExporterConfig,
     ExporterConfig,
     MultimodalExporterConfig,
+    Overrides,
     TextExporterConfig,
     VisionExporterConfig,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "AudioExporterConfig",
     "ExporterConfig",
     "MultimodalExporterConfig",
+    "Overrides",
     "TextExporterConfig",
     "VisionExporterConfig",
     "export",

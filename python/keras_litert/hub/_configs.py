@@ -102,7 +102,7 @@ class ExporterConfig:
 
     # What messages call the models of this kind.
     label = "KerasHub model"
-    # Names of keras_hub.models classes that this is for.
+    # Names of KerasHub's classes that this is for; not all of them are in keras_hub.models.
     classes: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ("batch_size",)
 
@@ -118,12 +118,9 @@ class ExporterConfig:
     @classmethod
     def matches(cls, model: keras.Model) -> bool:
         """True where the model is one of `classes`."""
-        import keras_hub
-
         return any(
-            isinstance(model, kind)
-            for name in cls.classes
-            if (kind := getattr(keras_hub.models, name, None)) is not None
+            kind.__name__ in cls.classes and kind.__module__.partition(".")[0] == "keras_hub"
+            for kind in type(model).__mro__
         )
 
     @property
@@ -132,8 +129,28 @@ class ExporterConfig:
 
     def own_signature(self) -> _signature.Signature:
         """The model's own inputs, with the names of the axes that have one size."""
-        signature = _signature.infer(self.model)
-        return _map(signature, lambda leaf: dataclasses.replace(leaf, axes=axes_of(leaf)))
+        known = self.model_sizes()
+
+        def name_axes(leaf):
+            axes = axes_of(leaf)
+            sizes = tuple(known.get(n) if s is None else s for n, s in zip(axes, leaf.shape))
+            return dataclasses.replace(leaf, shape=sizes, axes=axes)
+
+        return _map(_signature.infer(self.model), name_axes)
+
+    def model_sizes(self) -> dict[str, int]:
+        """Sizes by the name of the axis that the model's parts need, whatever its Input says."""
+        sizes: dict[str, int] = {}
+        prompts = getattr(self.backbone, "prompt_encoder", None)
+        embedding = getattr(prompts, "image_embedding_size", None)
+        if embedding is not None:  # SAM's masks are 4 times as large as its features.
+            sizes["mask_height"], sizes["mask_width"] = (4 * size for size in embedding)
+        vision = getattr(self.backbone, "vision_encoder", None)
+        patch, image = getattr(vision, "patch_size", None), getattr(vision, "image_size", None)
+        if type(patch) is int and type(image) is int:
+            sizes["patch_size"] = 3 * patch * patch
+            sizes["patches"] = (image // patch) ** 2
+        return sizes
 
     def signature(
         self,
@@ -362,11 +379,13 @@ def _is_image(leaf: _signature.Leaf) -> bool:
 
 
 def _longest(backbone) -> int | None:
-    """How many positions the model has, where it has a table of them."""
-    for name in ("max_sequence_length", "max_decoder_sequence_length", "max_label_length"):
-        found = getattr(backbone, name, None)
-        if type(found) is int and found >= 1:
-            return found
+    """How many positions the model has for text, where it has a table of them."""
+    parts = [getattr(backbone, name, None) for name in ("text_encoder", "language_model")]
+    for part in (backbone, *parts):
+        for name in ("max_sequence_length", "max_decoder_sequence_length", "max_label_length"):
+            found = getattr(part, name, None)
+            if type(found) is int and found >= 1:
+                return found
     return None
 
 

@@ -121,7 +121,11 @@ def load_preset(folder: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, 
     if (folder / "preprocessor.json").is_file():
         preprocessor = json.loads((folder / "preprocessor.json").read_text()).get("config", {})
     if (folder / "task.json").is_file():
-        model = keras_hub.models.Task.from_preset(str(folder), preprocessor=None)
+        name = json.loads((folder / "task.json").read_text()).get("registered_name")
+        kind = keras.saving.get_registered_object(name)
+        if not (isinstance(kind, type) and issubclass(kind, keras_hub.models.Task)):
+            raise problem("hub-4", f"the task of '{folder}' is '{name}', no class of KerasHub")
+        model = kind.from_preset(str(folder), preprocessor=None)
     else:
         model = keras_hub.models.Backbone.from_preset(str(folder))
     return model, preprocessor

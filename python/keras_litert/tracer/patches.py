@@ -14,7 +14,7 @@ from keras.src.backend.common import variables
 from keras.src.layers.layer import Layer
 from keras.src.ops.operation import Operation
 from keras_litert import _core
-from keras_litert.tracer import control, recurrent, structural
+from keras_litert.tracer import control, foreign, recurrent, structural
 from keras_litert.tracer.library import Library
 from keras_litert.tracer.sizes import is_size
 from keras_litert.tracer.trace import Trace
@@ -189,6 +189,8 @@ def recording(trace: Trace, top: Layer, library: Library | None):
             replace(Operation, "__call__", _layer_call(trace, _OPERATION_CALL, top, None))
             replace(backend.Variable, "value", _variable_value(trace))
             replace(backend.Variable, "assign", _variable_assign(trace, backend.Variable.assign))
+            for module, attribute, function in foreign.replacements():
+                replace(module, attribute, function)
             with trace:
                 yield
         finally:

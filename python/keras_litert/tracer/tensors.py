@@ -84,6 +84,12 @@ class Tensor:
         return self._value("numpy()")
 
     def __getitem__(self, key):
+        from keras_litert.tracer import indexing
+
+        if indexing.has_tensor(key):
+            from keras_litert.tracer.trace import active
+
+            return indexing.get_item(active(), self, key)
         return _record("numpy.get_item", self, key)
 
     def astype(self, dtype):

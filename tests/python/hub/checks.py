@@ -52,7 +52,7 @@ def draw(case, model, signature, batch, size, seed=0):
     rng = np.random.default_rng([seed, batch, size])
     if case.inputs is not None:
         given = case.inputs(rng, batch, size)
-        return [given[leaf.name] for leaf in signature.leaves()]
+        return [given[leaf.name].astype(leaf.dtype) for leaf in signature.leaves()]
     backbone = getattr(model, "backbone", None) or model
     vocabulary = 20
     for name in ("vocabulary_size", "vocab_size"):
@@ -97,7 +97,7 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         path = path or os.path.join(folder, "model.tflite")
         started = time.perf_counter()
-        report = hub.export(model, path, **options)
+        report = hub.export(model, path, **{**case.options, **options})
         seconds = time.perf_counter() - started
         with open(path, "rb") as file:
             content = file.read()
@@ -111,9 +111,17 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
     }
     static = _signature_of(signature, fixed)
     worst = 0.0
-    sizes = case.sizes if any(None in leaf.shape[1:] for leaf in static.leaves()) else (0,)
+    sizes = case.sizes
+    if not any(None in leaf.shape[1:] for leaf in static.leaves()):
+        sizes = [
+            size
+            for leaf in static.leaves()
+            for axis, size in zip(leaf.axes, leaf.shape)
+            if axis in ("sequence", "points")
+        ] or (0,)
+    batches = (1, 3) if static.leaves()[0].shape[0] is None else (static.leaves()[0].shape[0],) * 2
     runtime = oracle.Runtime(file, content, True)
-    for batch, size in [(1, sizes[0]), (3, sizes[-1])]:
+    for batch, size in zip(batches, (sizes[0], sizes[-1])):
         arrays = draw(case, model, static, batch, size)
         iterator = iter(arrays)
         args = _signature.map_leaves(

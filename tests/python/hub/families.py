@@ -12,7 +12,14 @@ from collections.abc import Callable
 CASES: dict[str, "Case"] = {}
 
 # Models whose own code does not run on Keras's NumPy backend.
-JAX_ONLY: set[str] = set()
+JAX_ONLY: set[str] = {
+    "depth_anything-DepthAnythingBackbone",
+    "depth_anything-DepthAnythingDepthEstimator",
+    "roformer_v2-RoformerV2Backbone",
+    "roformer_v2-RoformerV2MaskedLM",
+    "roformer_v2-RoformerV2TextClassifier",
+    "video_prism-VideoPrismBackbone(text)",
+}
 # Models that cannot be exported, and why: the tests expect the failure.
 MISSING: dict[str, str] = {}
 
@@ -30,6 +37,7 @@ class Case:
         inputs: A function of a random generator, batch and size that gives the inputs' arrays by
             name, where random ones would make no sense.
         backend: "jax" where KerasHub's own code does not run on Keras's NumPy backend.
+        options: Of the export.
         missing: Why the export is not possible, where it is not.
     """
 
@@ -41,21 +49,22 @@ class Case:
     inputs: Callable | None = None
     backend: str = "numpy"
     missing: str = ""
+    options: dict = dataclasses.field(default_factory=dict)
 
     @property
     def id(self):
         return f"{self.family}-{self.name}"
 
 
-def add(family, name, task, build, sizes=(5, 7), inputs=None):
-    case = Case(family, name, task, build, sizes, inputs)
+def add(family, name, task, build, sizes=(5, 7), inputs=None, options=None):
+    case = Case(family, name, task, build, sizes, inputs, options=options or {})
     assert case.id not in CASES, case.id
     CASES[case.id] = dataclasses.replace(
         case, missing=MISSING.get(case.id, ""), backend="jax" if case.id in JAX_ONLY else "numpy"
     )
 
 
-def backbone(family, name, config, sizes=(5, 7), inputs=None, variant="", tasks=()):
+def backbone(family, name, config, sizes=(5, 7), inputs=None, variant="", tasks=(), options=None):
     """A backbone and the tasks on it.
 
     config: a dict of arguments, or a function that gives it. tasks: class names, or (class name,
@@ -68,7 +77,7 @@ def backbone(family, name, config, sizes=(5, 7), inputs=None, variant="", tasks=
         arguments = config() if callable(config) else config
         return getattr(keras_hub.models, name)(**arguments)
 
-    add(family, name + variant, "Backbone", make, sizes, inputs)
+    add(family, name + variant, "Backbone", make, sizes, inputs, options)
     for task in tasks:
         task_name, arguments = task if isinstance(task, tuple) else (task, {})
 
@@ -80,7 +89,7 @@ def backbone(family, name, config, sizes=(5, 7), inputs=None, variant="", tasks=
                 backbone=make(), **{"preprocessor": None, **more}
             )
 
-        add(family, task_name + variant, kind(task_name), make_task, sizes, inputs)
+        add(family, task_name + variant, kind(task_name), make_task, sizes, inputs, options)
 
 
 def internal(module, name):

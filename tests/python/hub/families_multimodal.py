@@ -236,8 +236,8 @@ backbone(
     lambda: gemma3n(True),
     variant="(vision, audio)",
     sizes=(8,),
-    tasks=("Gemma3nCausalLM",),
     inputs=gemma3n_inputs,
+    options={"max_sequence_length": 8, "audio_length": 8},
 )
 
 _GEMMA4 = {**_GEMMA, "num_layers": 6, "use_sliding_window_attention": True}

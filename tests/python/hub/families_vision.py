@@ -397,7 +397,7 @@ backbone(
         stackwise_pooling=[False, True, False],
         image_shape=(None, None, 3),
     ),
-    sizes=(48, 64),
+    sizes=(64, 96),
     tasks=classifier("XceptionImageClassifier"),
 )
 backbone(

@@ -1,0 +1,252 @@
+"""Configurations: detection, priority, signatures, overrides, defaults, caching, errors."""
+
+import gc
+import importlib.util
+import subprocess
+import sys
+import weakref
+
+import pytest
+
+if importlib.util.find_spec("keras_hub") is None:
+    pytest.skip("keras_hub is not installed", allow_module_level=True)
+
+import families
+import keras
+import keras_hub
+import keras_litert
+import numpy as np
+from keras_litert import ExportError, hub
+
+families.cases()  # Fills families.CASES.
+
+
+def build(name):
+    return families.CASES[name].build()
+
+
+def shapes(model, **overrides):
+    return {
+        leaf.name: leaf.shape
+        for leaf in hub.get_exporter_config(model)
+        .signature(hub.Overrides(**overrides) if overrides else None)
+        .leaves()
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "config", "base"),
+    [
+        ("moonshine-MoonshineAudioToText", "AudioToTextConfig", hub.AudioExporterConfig),
+        ("whisper-WhisperBackbone", "AudioBackboneConfig", hub.AudioExporterConfig),
+        ("t5-T5Seq2SeqLM", "Seq2SeqLMConfig", hub.TextExporterConfig),
+        ("t5-T5Backbone", "Seq2SeqBackboneConfig", hub.TextExporterConfig),
+        ("gpt2-GPT2CausalLM", "CausalLMConfig", hub.TextExporterConfig),
+        ("gpt2-GPT2Backbone", "TextBackboneConfig", hub.TextExporterConfig),
+        ("pali_gemma-PaliGemmaCausalLM", "MultimodalCausalLMConfig", hub.MultimodalExporterConfig),
+        ("clip-CLIPBackbone", "MultimodalBackboneConfig", hub.MultimodalExporterConfig),
+        ("bert-BertTextClassifier", "TextClassifierConfig", hub.TextExporterConfig),
+        ("bert-BertTextEmbedder", "TextEmbedderConfig", hub.TextExporterConfig),
+        ("bert-BertMaskedLM", "MaskedLMConfig", hub.TextExporterConfig),
+        ("sam-SAMImageSegmenter", "SAMImageSegmenterConfig", hub.VisionExporterConfig),
+        ("segformer-SegFormerImageSegmenter", "ImageSegmenterConfig", hub.VisionExporterConfig),
+        ("vit-ViTImageClassifier", "ImageClassifierConfig", hub.VisionExporterConfig),
+        ("vit-ViTBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
+        ("mobilenet-MobileNetBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
+        ("mit-MiTBackbone", "FeaturePyramidConfig", hub.VisionExporterConfig),
+        ("d_fine-DFineObjectDetector", "ObjectDetectorConfig", hub.VisionExporterConfig),
+        ("rqvae-RQVAEBackbone", "BackboneConfig", hub.ExporterConfig),
+    ],
+)
+def test_detection(case, config, base):
+    found = hub.get_exporter_config(build(case))
+    assert type(found).__name__ == config
+    assert isinstance(found, base)
+
+
+def test_priority_of_the_first_match():
+    order = hub.supported()
+    for first, second in [
+        ("AudioToText", "Seq2SeqLM"),
+        ("Seq2SeqLM", "CausalLM"),
+        ("SAMImageSegmenter", "ImageSegmenter"),
+        ("FeaturePyramidBackbone", "Backbone"),
+    ]:
+        assert order.index(first) < order.index(second)
+    # A Seq2SeqLM is a CausalLM: the order decides.
+    assert issubclass(keras_hub.models.Seq2SeqLM, keras_hub.models.CausalLM)
+
+
+def test_own_inputs_stay_open():
+    assert shapes(build("bert-BertTextClassifier")) == {
+        "padding_mask": (None, None),
+        "segment_ids": (None, None),
+        "token_ids": (None, None),
+    }
+    assert list(shapes(build("vit-ViTImageClassifier")).values()) == [(None, 28, 28, 3)]
+
+
+def test_axes_of_one_size():
+    leaves = hub.get_exporter_config(build("bart-BartSeq2SeqLM")).signature().leaves()
+    axes = {leaf.name: leaf.axes for leaf in leaves}
+    assert axes["encoder_token_ids"] == axes["encoder_padding_mask"]
+    assert axes["decoder_token_ids"] == axes["decoder_padding_mask"]
+    assert axes["encoder_token_ids"] != axes["decoder_token_ids"]
+
+
+def test_overrides():
+    text = build("bert-BertTextClassifier")
+    assert set(shapes(text, max_sequence_length=7, batch_size=2).values()) == {(2, 7)}
+    speech = build("whisper-WhisperBackbone")
+    found = shapes(speech, audio_length=6, decoder_sequence_length=4)
+    assert found["encoder_features"] == (None, 6, 80)
+    assert found["decoder_token_ids"] == (None, 4)
+    vision = build("cspnet-CSPNetBackbone")
+    assert list(shapes(vision, image_size=(32, 48)).values()) == [(None, 32, 48, 3)]
+    assert list(shapes(vision, image_size=40).values()) == [(None, 40, 40, 3)]
+
+
+@pytest.mark.parametrize(
+    ("case", "overrides", "code"),
+    [
+        ("bert-BertBackbone", {"image_size": 32}, "hub-2"),
+        ("vit-ViTBackbone", {"max_sequence_length": 4}, "hub-2"),
+        ("bert-BertBackbone", {"max_sequence_length": 10}, "hub-3"),  # It has 9 positions.
+        ("bert-BertBackbone", {"max_sequence_length": 0}, "hub-3"),
+        ("bert-BertBackbone", {"batch_size": True}, "hub-3"),
+        ("vit-ViTBackbone", {"image_size": 32}, "hub-3"),  # It is 28.
+    ],
+)
+def test_overrides_that_do_not_fit(case, overrides, code, tmp_path):
+    with pytest.raises(ExportError) as error:
+        hub.export(build(case), tmp_path / "model.tflite", **overrides)
+    assert [problem.code for problem in error.value.diagnostics] == [code]
+    assert not list(tmp_path.iterdir())
+
+
+def test_defaults():
+    def static(case, **preprocessor):
+        config = hub.get_exporter_config(build(case))
+        leaves = config.signature(static=True, preprocessor=preprocessor).leaves()
+        return {leaf.name: leaf.shape for leaf in leaves}
+
+    assert static("bloom-BloomCausalLM")["token_ids"] == (None, 128)
+    assert static("bert-BertBackbone")["token_ids"] == (None, 9)  # Its positions.
+    assert list(static("cspnet-CSPNetBackbone").values()) == [(None, 224, 224, 3)]
+    # The preprocessor's sizes come before the defaults.
+    assert static("bloom-BloomCausalLM", sequence_length=64)["token_ids"] == (None, 64)
+    image = {"image_converter": {"config": {"image_size": [32, 40]}}}
+    assert list(static("cspnet-CSPNetBackbone", **image).values()) == [(None, 32, 40, 3)]
+
+
+def test_one_configuration_for_each_model():
+    model, other = build("vgg-VGGBackbone"), build("vgg-VGGBackbone")
+    config = hub.get_exporter_config(model)
+    assert hub.get_exporter_config(model) is config
+    assert hub.get_exporter_config(other) is not config
+    kept = weakref.ref(model)
+    del model
+    gc.collect()
+    assert kept() is None, "the cache keeps models alive"
+
+
+def test_registered_configurations_go_first(tmp_path, monkeypatch):
+    from keras_litert.hub import _registry
+
+    class Own(keras_hub.models.BertBackbone):
+        pass
+
+    class OwnConfig(hub.TextExporterConfig):
+        def fixed_sizes(self, overrides):
+            return {**super().fixed_sizes(overrides), "sequence": 6}
+
+    monkeypatch.setattr(_registry, "_registered", [])
+    bert = dict(vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4)
+    model = Own(**bert)
+    assert type(hub.get_exporter_config(model)).__name__ == "TextBackboneConfig"
+    hub.register_exporter_config(Own, OwnConfig)
+    assert type(hub.get_exporter_config(model)) is OwnConfig
+    assert "Own" in hub.supported()
+    report = keras_litert.export(model, tmp_path / "model.tflite")
+    assert {name: shape for name, _, shape in report.inputs}["token_ids"] == (-1, 6)
+
+
+def test_registering_something_else():
+    with pytest.raises(TypeError, match="model_class"):
+        hub.register_exporter_config("Bert", hub.TextExporterConfig)
+    with pytest.raises(TypeError, match="config"):
+        hub.register_exporter_config(keras_hub.models.BertBackbone, dict)
+
+
+def test_unsupported_classes():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"(?s)Seq2SeqLM.*keras_litert\.export"):
+        hub.get_exporter_config(model)
+    assert not hub.is_hub_model(model)
+
+
+def test_model_export_is_the_same(tmp_path):
+    model = build("bert-BertTextClassifier")
+    model.export(tmp_path / "a.tflite", format="litert", verbose=False)
+    report = hub.export(model, tmp_path / "b.tflite")
+    assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
+    assert report.strategy == "tracer"
+    with pytest.raises(TypeError, match="max_sequence_lenght"):
+        hub.export(model, tmp_path / "c.tflite", max_sequence_lenght=4)
+
+
+@pytest.mark.parametrize("task", [False, True])
+def test_preset_folders(tmp_path, task):
+    model = build("vgg-VGGImageClassifier" if task else "llama-LlamaBackbone")
+    folder = tmp_path / "preset"
+    model.save_to_preset(str(folder))
+    report = hub.export(folder, tmp_path / "model.tflite")
+    assert len(report.inputs) == (1 if task else 2)
+    direct = hub.export(model, tmp_path / "direct.tflite")
+    assert report.operators == direct.operators
+    assert abs(report.file_bytes - direct.file_bytes) < 1024  # Names differ.
+
+
+def test_no_preset(tmp_path):
+    with pytest.raises(ExportError, match=r"config\.json"):
+        hub.export(tmp_path, tmp_path / "model.tflite")
+
+
+def test_command_line(tmp_path, capsys):
+    from keras_litert.__main__ import main
+
+    model = build("llama-LlamaBackbone")
+    folder, target = tmp_path / "preset", tmp_path / "model.tflite"
+    model.save_to_preset(str(folder))
+    assert main(["hub", str(folder), "-o", str(target), "--max-sequence-length", "4"]) == 0
+    assert "token_ids: int32[None, 4]" in capsys.readouterr().out
+    assert target.stat().st_size > 0
+    assert main(["hub", str(tmp_path / "none"), "-o", str(target)]) == 1
+    assert "config.json" in capsys.readouterr().err
+
+
+def test_keras_hub_is_imported_for_its_models_only():
+    code = "import keras_litert, sys; assert 'keras_hub' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("quantize", ["dynamic_int8", "float16"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "bert-BertTextClassifier",
+        "vit-ViTImageClassifier",
+        "whisper-WhisperBackbone",
+        "pali_gemma-PaliGemmaCausalLM",
+    ],
+)
+def test_quantized(case, quantize, tmp_path):
+    """One model of each modality, in fewer bits."""
+    import checks
+
+    result = checks.check(
+        families.CASES[case],
+        tolerance=0.1 if quantize == "dynamic_int8" else 1e-2,
+        quantize=quantize,
+    )
+    assert np.isfinite(result.error)
