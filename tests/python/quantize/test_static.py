@@ -338,3 +338,35 @@ def test_measured_errors(recipe, tmp_path):
         "b": report["output_errors"][0]["sqnr_db"],
     }
     assert [path.name for path in tmp_path.glob("*.tflite")] == ["model.tflite"]
+
+
+def tokens_model(body):
+    ids = keras.Input((6,), dtype="int32", name="ids")
+    y = layers.Embedding(50, 24, name="table")(ids)
+    return keras.Model(ids, layers.Dense(4, name="head")(body(y)))
+
+
+def attention(y):
+    z = layers.MultiHeadAttention(2, 12, name="attention")(y, y)
+    return layers.GlobalAveragePooling1D()(layers.LayerNormalization()(y + z))
+
+
+SEQUENCES = {
+    "LSTM": lambda: tokens_model(layers.LSTM(16)),
+    "LSTM, unrolled": lambda: tokens_model(layers.LSTM(16, unroll=True)),
+    "GRU": lambda: tokens_model(layers.GRU(16)),
+    "attention": lambda: tokens_model(attention),
+}
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_sequences(name, recipe, tmp_path):
+    """Embeddings, recurrence and attention: several operators' errors add up."""
+    tolerance = 0.06 if recipe == "int8" else 0.02
+    result = quantized(SEQUENCES[name](), recipe, tmp_path, tolerance, batch=16, integers=50)
+    recipes = {op["recipe"] for op in result.report["quantized"]}
+    assert any(recipe.startswith("static") for recipe in recipes), recipes
+    for op in result.report["quantized"]:
+        if not op["recipe"].startswith("static"):
+            assert op["reason"], op
