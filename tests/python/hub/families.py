@@ -21,13 +21,9 @@ JAX_ONLY: set[str] = {
     "video_prism-VideoPrismBackbone(text)",
 }
 # Models that cannot be exported, and why: the tests expect the failure.
-_FFT = "keras.ops.fft2 is not lowered"
 _GRID = "its vision encoder asks for the numbers in image_grid_thw while it is traced"
 _TOKENIZER = "the test makes no tokenizer, which its constructor asks for"
 MISSING: dict[str, str] = {
-    "f_net-FNetBackbone": _FFT,
-    "f_net-FNetMaskedLM": _FFT,
-    "f_net-FNetTextClassifier": _FFT,
     "parseq-PARSeqCausalLM": _TOKENIZER,
     "qwen3_5-Qwen3_5Backbone(vision)": _GRID,
     "vit_det-ViTDetBackbone": "the test's random weights give 1.2e-3 of the range; not looked into",
