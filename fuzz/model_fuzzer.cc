@@ -134,7 +134,8 @@ void MutateOnce(Json& config, Random& random) {
       break;
     case 4:
       if (place.is_number_integer()) {
-        place = place.get<int64_t>() + static_cast<int64_t>(random() % 9) - 4;
+        // In unsigned arithmetic, which wraps around at the ends.
+        place = static_cast<int64_t>(place.get<uint64_t>() + random() % 9 - 4);
       } else if (place.is_boolean()) {
         place = !place.get<bool>();
       } else if (place.is_number_float()) {

@@ -300,11 +300,17 @@ Result<Graph::LayerResult> Graph::CallLayer(int layer, const Arguments& argument
   for (const auto& [key, argument] : arguments.keyword) {
     call.AddKeyword(key, state_->Internal(argument));
   }
+  ir::Graph& graph = *state_->frames.back().graph;
+  const ir::Operator* before = graph.last();
   ops::Argument result;
   if (state_->build.errors.empty()) {
     result = layers::CallLayer(context, known.config, {"layer", "", {}, true}, call);
   }
-  if (std::optional<Error> error = state_->TakeErrors()) return std::unexpected(std::move(*error));
+  if (std::optional<Error> error = state_->TakeErrors()) {
+    // What was lowered of the layer before it failed goes; the caller may trace it instead.
+    while (graph.last() != before) graph.Erase(graph.last());
+    return std::unexpected(std::move(*error));
+  }
   LayerResult public_result;
   for (Value value : result.Flatten()) {
     if (!value.ok()) return Fail(LayerPath(), "internal-layer", "a layer gave no result");

@@ -49,8 +49,8 @@ Policy ReadPolicy(Builder& b, Config& config) {
       name.empty() ? dtype.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 120)
                    : "'" + name + "'";
   b.Fail("dtype-1", fmt::format("the dtype policy {} is not supported", shown),
-         "Save the model before it is quantized, with a float policy: quantized layers are not "
-         "read.");
+         "Save the model before it is quantized, with a float policy, or export it from Python "
+         "with the keras_litert package, which follows what quantized layers compute.");
   return {};
 }
 

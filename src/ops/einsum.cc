@@ -306,7 +306,8 @@ Value Einsum(Builder& b, const EinsumEquation& equation, std::vector<Value> oper
     if (!v.ok()) return Value();
     types.emplace_back(v.dtype());
   }
-  const DType dtype = ResultType(std::span<const Promotable>(types));
+  DType dtype = ResultType(std::span<const Promotable>(types));
+  if (dtype == DType::kInt8) dtype = DType::kInt32;  // as Keras has it, not to overflow
   // LiteRT multiplies matrices of floats.
   const DType computed = ir::IsFloat(dtype) ? dtype : DType::kFloat32;
   if (bias.ok()) bias = lrt::Cast(b, bias, computed);

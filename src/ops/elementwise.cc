@@ -2,6 +2,7 @@
 
 #include "ir/operators.h"
 #include "ops/broadcast.h"
+#include "ops/float8.h"
 #include "ops/table.h"
 
 namespace keras_litert::ops {
@@ -28,6 +29,12 @@ Argument FloatUnaryOp(Builder& b, Arguments& a) {
 
 Argument CastOp(Builder& b, Arguments& a) {
   const Value x = a.Tensor(0, "x");
+  const Argument& name = a.Get(1, "dtype");
+  if (name.kind() == Argument::Kind::kString) {
+    if (const std::optional<Float8> format = Float8ByName(name.string())) {
+      return RoundToFloat8(b, x, *format);
+    }
+  }
   const std::optional<DType> dtype = a.DTypeName(1, "dtype");
   return dtype ? Cast(b, x, *dtype) : b.Fail("cast-1", "the dtype to cast to is missing");
 }

@@ -38,6 +38,14 @@ Value IntegerMatmul(Builder& b, Value x, Value y) {
                    dtype);
 }
 
+// int8 × int8 → int32, as Keras has it, by the kernels for floats:
+//   matmul(x, y)   ⇒   CAST(matmul(CAST(x), CAST(y)))
+// Exact up to sums of 2²⁴, 1040 products of the largest numbers; beyond, float32 rounds them.
+Value Int8Matmul(Builder& b, Value x, Value y) {
+  const DType wide = DType::kFloat32;
+  return lrt::Cast(b, Matmul(b, lrt::Cast(b, x, wide), lrt::Cast(b, y, wide)), DType::kInt32);
+}
+
 // Operands with leading axes merged where there are more than the kernel takes.
 Value BatchedMatmul(Builder& b, Value x, Value y) {
   if (!HasMatmulKernel(x.dtype())) return IntegerMatmul(b, x, y);
@@ -332,6 +340,7 @@ Argument DistancesOp(Builder& b, Arguments& a) {
 
 Value Matmul(Builder& b, Value x1, Value x2) {
   if (!x1.ok() || !x2.ok()) return Value();
+  if (x1.dtype() == DType::kInt8 && x2.dtype() == DType::kInt8) return Int8Matmul(b, x1, x2);
   const DType dtype = ResultType({Operand(x1), Operand(x2)});
   x1 = lrt::Cast(b, x1, dtype);
   x2 = lrt::Cast(b, x2, dtype);

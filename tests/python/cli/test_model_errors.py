@@ -166,8 +166,8 @@ def test_one_problem_of_many_layers(tmp_path):
     assert refused(tmp_path / "model.keras") == (
         "dense_0, dense_1, dense_2, dense_3, dense_4, dense_5, dense_6, dense_7 and 4 more: "
         "dtype-1: the dtype policy 'int8_from_float32' is not supported\n"
-        "  help: Save the model before it is quantized, with a float policy: quantized layers are "
-        "not read.\n"
+        "  help: Save the model before it is quantized, with a float policy, or export it from "
+        "Python with the keras_litert package, which follows what quantized layers compute.\n"
     )
     completed = check(run_cli("convert", tmp_path / "model.keras", "--json"), MODEL)
     (told,) = json.loads(completed.stdout)["errors"]
