@@ -13,8 +13,8 @@ const std::map<std::string_view, OpFunction>& Table() {
         ConvolutionOps(), CountingOps(),   CreationOps(),  EinsumOps(),        ElementwiseOps(),
         FourierOps(),     ImageColorOps(), ImageOps(),     ImageSampleOps(),   ImageWindowOps(),
         IndexingOps(),    LinalgOps(),     LinearOps(),    NormalizationOps(), PaddingOps(),
-        PoolingOps(),     RearrangeOps(),  RecurrentOps(), ReductionOps(),     ScanOps(),
-        ShapeOps(),       SortOps(),       SpecialOps(),   TrigonometryOps(),
+        PoolingOps(),     RandomOps(),     RearrangeOps(), RecurrentOps(),     ReductionOps(),
+        ScanOps(),        ShapeOps(),      SortOps(),      SpecialOps(),       TrigonometryOps(),
     };
     for (std::span<const OpEntry> family : families) {
       for (const OpEntry& entry : family) table.emplace(entry.name, entry.function);

@@ -43,6 +43,7 @@ std::span<const OpEntry> LinearOps();
 std::span<const OpEntry> NormalizationOps();
 std::span<const OpEntry> PaddingOps();
 std::span<const OpEntry> PoolingOps();
+std::span<const OpEntry> RandomOps();
 std::span<const OpEntry> RearrangeOps();
 std::span<const OpEntry> RecurrentOps();
 std::span<const OpEntry> ReductionOps();

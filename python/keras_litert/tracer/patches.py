@@ -14,7 +14,7 @@ from keras.src.backend.common import variables
 from keras.src.layers.layer import Layer
 from keras.src.ops.operation import Operation
 from keras_litert import _core
-from keras_litert.tracer import control, foreign, recurrent, structural
+from keras_litert.tracer import control, foreign, randomness, recurrent, structural
 from keras_litert.tracer.library import Library
 from keras_litert.tracer.sizes import is_size
 from keras_litert.tracer.trace import Trace
@@ -66,7 +66,7 @@ def _compositions() -> dict[str, types.FunctionType]:
 
 
 def _wrap(trace: Trace, name: str, original):
-    special = structural.HANDLERS.get(name)
+    special = structural.HANDLERS.get(name) or randomness.HANDLERS.get(name)
     always = control.HANDLERS.get(name) or recurrent.HANDLERS.get(name)
     random = name.startswith("random.")
 
