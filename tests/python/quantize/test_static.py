@@ -54,7 +54,15 @@ def quantized(model, recipe, folder, tolerance, arguments=(), delegates=(True, F
         model,
         [list(arrays.values())],
         randomized=False,
-        arguments=("--quantize", recipe, "--calibrate", folder / "samples.npz", "--runtime", RUNTIME, *arguments),
+        arguments=(
+            "--quantize",
+            recipe,
+            "--calibrate",
+            folder / "samples.npz",
+            "--runtime",
+            RUNTIME,
+            *arguments,
+        ),
         tolerance=tolerance,
         delegates=delegates,
     )
