@@ -385,7 +385,8 @@ def _longest(backbone) -> int | None:
         for name in ("max_sequence_length", "max_decoder_sequence_length", "max_label_length"):
             found = getattr(part, name, None)
             if type(found) is int and found >= 1:
-                return found
+                # Queries of an image in front of the text take positions of the same table.
+                return found - (getattr(part, "num_query_tokens", None) or 0)
     return None
 
 

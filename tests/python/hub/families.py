@@ -22,11 +22,8 @@ JAX_ONLY: set[str] = {
 }
 # Models that cannot be exported, and why: the tests expect the failure.
 _GRID = "its vision encoder asks for the numbers in image_grid_thw while it is traced"
-_TOKENIZER = "the test makes no tokenizer, which its constructor asks for"
 MISSING: dict[str, str] = {
-    "parseq-PARSeqCausalLM": _TOKENIZER,
     "qwen3_5-Qwen3_5Backbone(vision)": _GRID,
-    "vit_det-ViTDetBackbone": "the test's random weights give 1.2e-3 of the range; not looked into",
 }
 
 

@@ -1,5 +1,7 @@
 """Models of images with text, of audio, and of diffusion."""
 
+import types
+
 import numpy as np
 from families import add, backbone, internal
 
@@ -331,7 +333,19 @@ def parseq():
     )
 
 
-backbone("parseq", "PARSeqBackbone", parseq, sizes=(9, 6), tasks=("PARSeqCausalLM",))
+def with_padding_token():
+    """What PARSeqCausalLM asks of a preprocessor; KerasHub's own needs tensorflow-text."""
+    tokenizer = types.SimpleNamespace(pad_token_id=0)
+    return {"preprocessor": types.SimpleNamespace(tokenizer=tokenizer)}
+
+
+backbone(
+    "parseq",
+    "PARSeqBackbone",
+    parseq,
+    sizes=(9, 6),
+    tasks=(("PARSeqCausalLM", with_padding_token),),
+)
 
 
 def qwen3_5():
@@ -493,6 +507,8 @@ backbone(
     sam3,
     inputs=sam3_inputs,
     tasks=("SAM3PromptableConceptImageSegmenter",),
+    # KerasHub adds masks [batch, prompts] to scores [batch, heads, prompts, prompts]: one image.
+    options={"batch_size": 1},
 )
 
 # Diffusion.
@@ -513,7 +529,7 @@ def clip_text(*sizes, **arguments):
     return internal("clip.clip_text_encoder", "CLIPTextEncoder")(*sizes, **arguments)
 
 
-add("vae", "VAEBackbone", "Backbone", lambda: vae(image_shape=(32, 32, 3)))
+add("vae", "VAEBackbone", "Backbone", lambda: vae(image_shape=(32, 32, 3)), sizes=(32, 64))
 backbone(
     "flux",
     "FluxBackbone",

@@ -380,12 +380,13 @@ backbone(
     dict(
         image_shape=(16, 16, 3),
         patch_size=2,
-        hidden_size=4,
+        hidden_size=16,
         num_layers=2,
         global_attention_layer_indices=[1],
         intermediate_dim=16,
         num_heads=2,
-        num_output_channels=2,
+        # Normalizing 2 channels would give the sign of their difference, whatever its size.
+        num_output_channels=8,
         window_size=3,
     ),
 )
@@ -393,7 +394,7 @@ backbone(
     "xception",
     "XceptionBackbone",
     dict(
-        stackwise_conv_filters=[[8, 16], [16, 16], [24, 24]],
+        stackwise_conv_filters=[[8, 16], [24, 24], [32, 32]],
         stackwise_pooling=[False, True, False],
         image_shape=(None, None, 3),
     ),

@@ -9,6 +9,7 @@ if importlib.util.find_spec("keras_hub") is None:
 
 import checks
 import families
+from keras_litert import ExportError
 
 
 def _marks(case):
@@ -16,7 +17,7 @@ def _marks(case):
     if case.backend == "jax":
         marks.append(pytest.mark.jax)
     if case.missing:
-        marks.append(pytest.mark.xfail(reason=case.missing, raises=Exception, strict=True))
+        marks.append(pytest.mark.xfail(reason=case.missing, raises=ExportError, strict=True))
     return marks
 
 
