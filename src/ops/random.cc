@@ -17,19 +17,27 @@
 namespace keras_litert::ops {
 namespace {
 
-// The argument `seed`: a number, (number, number) or None.
+// The argument `seed`: a number, (number, number) or None. What is known only when the file runs is
+// an error: the operators have their seed in the file.
 tflite::RandomOptionsT ReadSeed(Arguments& a, int position) {
-  tflite::RandomOptionsT options;
   const Argument& seed = a.Get(position, "seed");
-  auto number = [](const Argument& s) {
-    return s.kind() == Argument::Kind::kInt && s.integer().is_static() ? s.integer().value() : 0;
+  bool known = true;
+  auto number = [&](const Argument& s) -> int64_t {
+    if (s.kind() == Argument::Kind::kInt && s.integer().is_static()) return s.integer().value();
+    known = false;
+    return 0;
   };
+  tflite::RandomOptionsT options;
   if (seed.is_list() && seed.items().size() == 2) {
     options.seed = number(seed.items()[0]);
     options.seed2 = number(seed.items()[1]);
   } else if (!seed.is_none()) {
     options.seed = number(seed);
     options.seed2 = 1;
+  }
+  if (!known) {
+    a.builder().Fail("random-3", fmt::format("{}: the seed is no number", a.function()),
+                     "Give an int, a keras.random.SeedGenerator, or None.");
   }
   return options;
 }
