@@ -575,7 +575,11 @@ def main():
         results["models"].append(row)
         results["floor_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         (FOLDER / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        options.page.write_text(page(results))
+        # What bench/export.py wrote behind it stays.
+        old = options.page.read_text() if options.page.exists() else ""
+        _, heading, exports = old.partition("## Export from Python")
+        whole = page(results).rstrip() + "\n\n" + heading + exports
+        options.page.write_text(whole.rstrip() + "\n")
         parts = ", ".join(
             f"{key} {milliseconds(row[key]['seconds'])} {megabytes(row[key]['peak_bytes'])}"
             for key in ("convert", "exporter", "cp")

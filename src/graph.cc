@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <unordered_set>
 
 #include "archive/json.h"
 #include "archive/memory_archive.h"
@@ -18,6 +19,7 @@
 #include "layers/layer.h"
 #include "layers/table.h"
 #include "ops/table.h"
+#include "ops/variable.h"
 #include "util/near_match.h"
 
 namespace keras_litert {
@@ -50,6 +52,18 @@ struct Graph::State {
     std::shared_ptr<const archive::Archive> archive;
     layers::LoweringContext context;
   };
+
+  // A variable that lives between invocations.
+  struct Variable {
+    std::string name;
+    ir::ConstantPtr initial;
+    Value handle;
+    Value before;      // what it is at the beginning of an invocation
+    Value after = {};  // and at its end
+  };
+
+  // The variables on which an output depends, directly or in the next invocation.
+  std::vector<const Variable*> LiveVariables() const;
 
   explicit State(const ConvertOptions& given)
       : options(given), build{module, {}, {}, 0}, frames{Frame(&module.main())} {}
@@ -111,6 +125,7 @@ struct Graph::State {
   std::vector<Frame> frames;
   std::vector<Body> bodies;
   std::vector<std::unique_ptr<LibraryLayer>> library;
+  std::vector<Variable> variables;
   std::vector<Value> tensors;
   std::map<ir::Tensor*, Tensor> ids;
   std::deque<ir::Builder::Scope> layers;
@@ -202,6 +217,40 @@ Graph::Argument Graph::State::Public(const ops::Argument& a) {
   return result;
 }
 
+std::vector<const Graph::State::Variable*> Graph::State::LiveVariables() const {
+  std::unordered_set<const ir::Tensor*> reached;
+  std::vector<const ir::Tensor*> open;
+  const ir::Graph& main = *module.graphs.front();
+  open.insert(open.end(), main.outputs().begin(), main.outputs().end());
+  for (const ir::Operator* op = main.first(); op != nullptr; op = op->next) {
+    // Layers with state of their own read what they assign.
+    if (op->code == ir::BuiltinOperator::ASSIGN_VARIABLE) {
+      open.insert(open.end(), op->inputs.begin(), op->inputs.end());
+    }
+  }
+  std::vector<const Variable*> live;
+  std::vector<bool> is_live(variables.size(), false);
+  while (!open.empty()) {
+    while (!open.empty()) {
+      const ir::Tensor* tensor = open.back();
+      open.pop_back();
+      if (tensor == nullptr || !reached.insert(tensor).second) continue;
+      if (tensor->producer == nullptr) continue;
+      const auto& inputs = tensor->producer->inputs;
+      open.insert(open.end(), inputs.begin(), inputs.end());
+    }
+    for (size_t i = 0; i < variables.size(); ++i) {
+      if (is_live[i] || !reached.contains(variables[i].before.tensor())) continue;
+      is_live[i] = true;
+      if (variables[i].after.ok()) open.push_back(variables[i].after.tensor());
+    }
+  }
+  for (size_t i = 0; i < variables.size(); ++i) {
+    if (is_live[i]) live.push_back(&variables[i]);
+  }
+  return live;
+}
+
 Graph::Graph(const ConvertOptions& options) : state_(std::make_unique<State>(options)) {}
 Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;
@@ -222,6 +271,37 @@ Result<Graph::Tensor> Graph::Input(const std::string& name, const std::string& d
 Result<Graph::Tensor> Graph::Constant(const Array& array) {
   KL_ASSIGN_OR_RETURN(ir::ConstantPtr constant, MakeConstant(array, LayerPath()));
   return state_->Add(state_->Top().Constant(std::move(constant)));
+}
+
+Result<Graph::Tensor> Graph::Variable(const std::string& name, const Array& initial) {
+  KL_ASSIGN_OR_RETURN(ir::ConstantPtr constant, MakeConstant(initial, name));
+  ir::Builder b(state_->build, state_->module.main());
+  std::string unique = name;
+  for (int i = 1; ops::HasVariable(b, unique); ++i) unique = fmt::format("{}_{}", name, i);
+  const ir::TensorType type = constant->type();
+  const Value handle = ops::VariableHandle(b, unique);
+  const Value before = ops::ReadVariable(b, handle, type);
+  state_->variables.push_back({std::move(unique), std::move(constant), handle, before});
+  return state_->Add(before);
+}
+
+Status Graph::Assign(Tensor variable, Tensor value) {
+  const Value before = state_->At(variable);
+  const Value after = state_->In(0, state_->At(value));
+  if (std::optional<Error> error = state_->TakeErrors()) return std::unexpected(std::move(*error));
+  for (State::Variable& known : state_->variables) {
+    if (!before.ok() || known.before != before) continue;
+    if (!after.ok() || after.type() != before.type()) {
+      return Fail(
+          "", "state-2",
+          fmt::format("the variable '{}' is {} and is assigned {}", known.name,
+                      before.type().ToString(), after.ok() ? after.type().ToString() : "nothing"),
+          "Assign a tensor of the variable's shape.");
+    }
+    known.after = after;
+    return {};
+  }
+  return Fail("", "graph-4", "the tensor is no variable of the graph");
 }
 
 Status Graph::Output(const std::string& name, Tensor tensor) {
@@ -521,6 +601,14 @@ Result<ConvertReport> Graph::Write(const std::filesystem::path& output,
   CheckShapeOptions(b, state_->options, state_->module.input_names);
   if (std::optional<Error> error = state_->TakeErrors()) return std::unexpected(std::move(*error));
   std::vector<std::string> notes;
+  ir::Operator* first = state_->module.main().first();
+  for (const State::Variable* variable : state_->LiveVariables()) {
+    if (!variable->after.ok()) continue;
+    ops::InitializeVariable(b, variable->name, variable->initial, first);
+    ops::AssignVariable(b, variable->handle, variable->after);
+    notes.push_back(
+        fmt::format("the variable '{}' keeps its value from one run to the next", variable->name));
+  }
   for (const auto& layer : state_->library) {
     notes.insert(notes.end(), layer->context.notes.begin(), layer->context.notes.end());
   }

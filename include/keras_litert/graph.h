@@ -93,6 +93,12 @@ class Graph {
   Result<Tensor> Input(const std::string& name, const std::string& dtype,
                        const std::vector<int64_t>& shape);
   Result<Tensor> Constant(const Array& array);
+  // The value of a variable that lives between invocations of the file, as it is at the beginning
+  // of one; `initial` before the first. `name` is made unique in the file.
+  Result<Tensor> Variable(const std::string& name, const Array& initial);
+  // What the variable, given by its value at the beginning, is at the end of an invocation. Of its
+  // dtype and shape. A variable on which no output depends is left out of the file.
+  Status Assign(Tensor variable, Tensor value);
   // An output of the file, in the order of the calls.
   Status Output(const std::string& name, Tensor tensor);
 

@@ -363,6 +363,13 @@ NB_MODULE(_core, m) {
               const Bytes& bytes) {
              return OneTensor(g.Constant(ToArray(dtype, shape, bytes, nullptr)));
            })
+      .def("variable",
+           [](Graph& g, const std::string& name, const std::string& dtype,
+              const std::vector<int64_t>& shape, const Bytes& bytes) {
+             return OneTensor(g.Variable(name, ToArray(dtype, shape, bytes, nullptr)));
+           })
+      .def("assign", [](Graph& g, TensorHandle variable,
+                        TensorHandle value) { return Outcome(g.Assign(variable.id, value.id)); })
       .def("output", [](Graph& g, const std::string& name,
                         TensorHandle tensor) { return Outcome(g.Output(name, tensor.id)); })
       .def("call",

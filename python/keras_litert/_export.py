@@ -7,10 +7,11 @@ import difflib
 import os
 import pathlib
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras_litert import _core, _direct, _quantize, _signature
+from keras_litert import _aot, _core, _direct, _quantize, _signature
 from keras_litert.errors import Diagnostic, ExportError, raise_for
 
 STRATEGIES = ("auto", "direct", "tracer")
@@ -33,6 +34,7 @@ _OPTIONS = (
     "shapes",
     "quantize",
     "trace_layers",
+    "aot_compile_targets",
 )
 _lock = threading.RLock()
 
@@ -54,6 +56,7 @@ class ExportReport:
             docs/quantization.md).
         output_errors: Where samples were given: how each output differs from the float model's on
             them: name, sqnr_db, max_absolute, max_relative.
+        compiled: With aot_compile_targets: the files for NPUs.
     """
 
     path: str
@@ -66,6 +69,7 @@ class ExportReport:
     notes: list[str]
     quantized: list[dict[str, Any]]
     output_errors: list[dict[str, Any]]
+    compiled: list[_aot.CompiledFile] = dataclasses.field(default_factory=list)
 
     def __str__(self) -> str:
         def tensors(entries):
@@ -76,6 +80,7 @@ class ExportReport:
 
         operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
         notes = "".join(f"\n  note: {note}" for note in self.notes)
+        notes += "".join(f"\n  for {file.target}: {file.path}" for file in self.compiled)
         return (
             f"{self.path}: {self.file_bytes / 1e6:.2f} MB in {self.seconds:.2f} s "
             f"({self.strategy})\n  inputs\n{tensors(self.inputs)}\n  outputs\n"
@@ -95,6 +100,7 @@ def export(
     quantize: str | dict[str, Any] | None = None,
     debug: bool = False,
     trace_layers: bool = False,
+    aot_compile_targets: Sequence[Any] | None = None,
     **kwargs: Any,
 ) -> ExportReport:
     """Writes a Keras model as a LiteRT file.
@@ -117,6 +123,9 @@ def export(
         debug: True lets exceptions of the model's code through as they are.
         trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
             lowering them as the core knows them. The file computes the same.
+        aot_compile_targets: NPUs for which the written file is compiled too, by
+            ai_edge_litert.aot: "qualcomm:SM8750", "mediatek" (all of the vendor's), or its Target
+            objects. The files are `model_TARGET.tflite` beside `path`.
         kwargs: Options of Keras's other LiteRT exporters, in their spelling:
             representative_dataset= are the samples of calibrated recipes: a callable, an iterable
             (generator, tf.data, torch DataLoader …), an array or a dict of arrays;
@@ -129,7 +138,8 @@ def export(
 
     Raises:
         ExportError: The model cannot be expressed in LiteRT's builtin operators; no file is
-            written. Carries every reason.
+            written. Carries every reason. With the codes "aot-…" the file is written, but was not
+            compiled for every target.
         TypeError: An option is not known.
         ValueError: An option has a value that it cannot have, or the path another ending.
     """
@@ -145,9 +155,10 @@ def export(
             quantize=quantize,
             debug=debug,
             trace_layers=trace_layers,
+            aot_compile_targets=aot_compile_targets,
             **kwargs,
         )
-    if not isinstance(model, keras.Model):
+    if not isinstance(model, (keras.Model, keras.Function)):
         _check_options(os.fspath(path), strategy, kwargs)
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
 
@@ -166,6 +177,7 @@ def export(
         quantize=quantize,
         debug=debug,
         trace_layers=trace_layers,
+        aot_compile_targets=aot_compile_targets,
         **kwargs,
     )
 
@@ -182,6 +194,7 @@ def export_signature(
     quantize: str | dict[str, Any] | None = None,
     debug: bool = False,
     trace_layers: bool = False,
+    aot_compile_targets: Sequence[Any] | None = None,
     **kwargs: Any,
 ) -> ExportReport:
     """export() of a model whose inputs are known.
@@ -191,6 +204,8 @@ def export_signature(
     target = os.fspath(path)
     _check_options(target, strategy, kwargs)
     given = {name: kwargs[name] for name in _quantize.NAMES if name in kwargs}
+    if aot_compile_targets is not None:
+        _aot.check_targets(aot_compile_targets)
     with _lock:
         if callable(signature):
             signature = signature()
@@ -204,6 +219,10 @@ def export_signature(
         report = _run(
             model, target, strategy, signature, {**options, "shapes": fixed}, debug, trace_layers
         )
+    if aot_compile_targets:
+        report = dataclasses.replace(
+            report, compiled=_aot.compile_file(target, aot_compile_targets)
+        )
     if verbose:
         print(report)
     return report
@@ -213,6 +232,8 @@ def _run(model, target, strategy, signature, options, debug, trace_layers) -> Ex
     from keras_litert import tracer
 
     failures: list[tuple[str, ExportError]] = []
+    if strategy == "auto" and not isinstance(model, keras.Model):
+        strategy = "tracer"  # A keras.Function has no config.
     if strategy in ("auto", "direct"):
         try:
             direct_options = dict(options)
@@ -324,7 +345,12 @@ def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
 
 
 def _build(model: keras.Model, input_signature: Any) -> None:
-    """Builds what has no weights yet, by one run of the model on zeros."""
+    """Builds what has no weights yet, by one run of the model on zeros.
+
+    Unknown sizes are small; where the model fails on them, larger ones are tried.
+    """
+    if not isinstance(model, keras.Model):
+        return
     unbuilt = [
         layer
         for layer in model._flatten_layers(include_self=True, recursive=True)
@@ -333,10 +359,16 @@ def _build(model: keras.Model, input_signature: Any) -> None:
     if not unbuilt or _signature.functional_of(model) is not None:
         return
     signature = _signature.infer(model, input_signature)
-    args, kwargs = _signature.zeros(signature)
-    if getattr(model, "_call_has_training_arg", False):
-        kwargs = {**kwargs, "training": False}
-    model(*args, **kwargs)
+    for size in (1, 8, 64):
+        args, kwargs = _signature.zeros(signature, size)
+        if getattr(model, "_call_has_training_arg", False):
+            kwargs = {**kwargs, "training": False}
+        try:
+            model(*args, **kwargs)
+            return
+        except Exception:
+            if size == 64 or all(None not in leaf.shape[1:] for leaf in signature.leaves()):
+                raise
 
 
 def convert_file(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -82,8 +83,8 @@ def infer(model: keras.Model, given: Any = None) -> Signature:
 
 
 def functional_of(model: keras.Model):
-    """The graph of layers of a Functional or a built Sequential model; None for others."""
-    if isinstance(model, keras.src.models.Functional):
+    """The graph of a Functional or a built Sequential model, or a Function; None for others."""
+    if isinstance(model, keras.Function):
         return model
     if isinstance(model, keras.Sequential):
         return getattr(model, "_functional", None)
@@ -105,7 +106,8 @@ def _of_functional(functional, given: Any) -> Signature:
         if any(isinstance(part, str) for part in path):
             names.append("_".join(map(str, path)))
         else:
-            names.append(x._keras_history.operation.name)
+            history = getattr(x, "_keras_history", None)
+            names.append(history.operation.name if history and history.operation else x.name)
     own = [
         Leaf(name, backend.standardize_dtype(x.dtype), tuple(x.shape))
         for name, x in zip(names, flatten(structure))
@@ -167,7 +169,7 @@ def _refine(own: Leaf, spec: Leaf) -> Leaf:
 def _of_subclass(model: keras.Model, given: Any) -> Signature:
     names = _argument_names(model)
     if given is not None:
-        return _given_for_subclass(given, names)
+        return _given_for_subclass(given, names, _argument_names(model, masks=True))
     # What the model was built with, by argument.
     shapes = getattr(model, "_build_shapes_dict", None)
     if not shapes:
@@ -215,11 +217,11 @@ def _positional(arguments: dict[str, Any], names: list[str]) -> Signature:
     return Signature(tuple(args), rest)
 
 
-def _given_for_subclass(given: Any, names: list[str]) -> Signature:
+def _given_for_subclass(given: Any, names: list[str], masks: list[str]) -> Signature:
     if _is_leaf(given):
         arguments = {names[0] if names else "inputs": given}
     elif isinstance(given, dict):
-        if len(names) > 1 and set(given) <= set(names):
+        if set(names[:1]) <= set(given) <= {*names, *masks}:
             arguments = dict(given)
         else:
             arguments = {names[0] if names else "inputs": given}
@@ -272,13 +274,13 @@ def _name(arguments: dict[str, Any], type_of, own_name=lambda spec: None) -> dic
     return {key: build(structure, (key,)) for key, structure in arguments.items()}
 
 
-def _argument_names(model: keras.Model, required: bool = False) -> list[str]:
-    """The arguments of `call` that can be tensors."""
+def _argument_names(model: keras.Model, required: bool = False, masks: bool = False) -> list[str]:
+    """The arguments of `call` that can be tensors. `masks`: with `mask`, which Keras fills in."""
     names = []
     for parameter in inspect.signature(model.call).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        if parameter.name in ("training", "mask", "self"):
+        if parameter.name in ("training", "self") or (parameter.name == "mask" and not masks):
             continue
         if required and parameter.default is not parameter.empty:
             continue
@@ -363,22 +365,51 @@ def _leaf(spec) -> Leaf:
     )
 
 
-def output_names(outputs) -> list[str]:
-    """Names of the file's outputs: dict keys (nested: joined by `_`), else `output_0` …"""
-    names = []
-    for index, (path, _) in enumerate(_with_path(outputs)):
+def outputs_of(structure) -> list[tuple[str, Any]]:
+    """Name and value of each of the file's outputs, in its order.
+
+    Mappings are in ascending order of keys; named tuples and dataclasses give names too. None is
+    no output. What has no name is `output_0` …, by its place among all.
+    """
+    named = []
+    for path, value in _output_paths(structure):
         if any(isinstance(part, str) for part in path):
-            names.append("_".join(map(str, path)))
+            named.append(("_".join(map(str, path)), value))
         else:
-            names.append(f"output_{index}")
-    return names
+            named.append((f"output_{len(named)}", value))
+    return named
 
 
-def zeros(signature: Signature):
-    """Arguments of zeros in the signature's shapes (unknown sizes: 1), as backend tensors."""
+def _output_paths(structure, path=()) -> list[tuple[tuple, Any]]:
+    if structure is None:
+        return []
+    if isinstance(structure, Mapping):
+        items = [(key, structure[key]) for key in sorted(structure)]
+    elif dataclasses.is_dataclass(structure) and not isinstance(structure, type):
+        items = [(field.name, getattr(structure, field.name)) for field in _fields(structure)]
+    elif isinstance(structure, (list, tuple)):
+        names = getattr(structure, "_fields", range(len(structure)))
+        items = list(zip(names, structure))
+    else:
+        return [(path, structure)]
+    return [leaf for key, item in items for leaf in _output_paths(item, (*path, key))]
+
+
+def _fields(structure):
+    return [field for field in dataclasses.fields(structure) if hasattr(structure, field.name)]
+
+
+def zeros(signature: Signature, unknown: int = 1):
+    """Arguments of zeros in the signature's shapes, as backend tensors.
+
+    Unknown sizes are `unknown`, an unknown first one 1.
+    """
 
     def make(leaf):
-        shape = tuple(1 if size is None else size for size in leaf.shape)
+        shape = tuple(
+            size if size is not None else unknown if axis else 1
+            for axis, size in enumerate(leaf.shape)
+        )
         return keras.ops.zeros(shape, leaf.dtype)
 
     args, kwargs = map_leaves(make, (signature.args, signature.kwargs))

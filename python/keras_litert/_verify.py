@@ -101,7 +101,7 @@ def verify(
         kwargs = {**kwargs, "training": False}
     expected = [
         np.asarray(keras.ops.convert_to_numpy(y))
-        for y in _signature.flatten(model(*args, **kwargs))
+        for _, y in _signature.outputs_of(model(*args, **kwargs))
     ]
 
     interpreter = Interpreter(os.fspath(path))

@@ -33,6 +33,9 @@ struct LoweringContext {
   // Keras's `_keras_mask`: the mask that travels with a tensor.
   std::unordered_map<const ir::Tensor*, Value> masks;
   std::vector<std::string> notes;
+  // What the variables of a layer with state are called, by the layer's weight path: it may be
+  // called several times.
+  std::map<std::string, std::string> state_names;
   int depth = 0;  // of nested models and wrappers; bounded, configs are untrusted
 };
 

@@ -188,14 +188,22 @@ std::optional<std::vector<Value>> InitialStates(Layer& layer, std::vector<Value>
 // null) becomes their values.
 std::vector<Value> StateVariables(Layer& layer, Dim batch, const std::vector<Cell>& cells,
                                   std::vector<Value>* initial) {
+  std::string& name = layer.context().state_names[layer.scope().path];
+  if (name.empty()) {
+    const std::string path = layer.b().PathString();
+    name = path;
+    for (int i = 1; ops::HasVariable(layer.b(), name + "/state_0"); ++i) {
+      name = fmt::format("{}_{}", path, i);
+    }
+  }
   std::vector<Value> variables;
   for (const Cell& cell : cells) {
     for (Shape shape : cell.states) {
       shape.Insert(0, batch);
       const ir::TensorType type{layer.compute_dtype(), shape};
       const size_t index = variables.size();
-      variables.push_back(ops::ZeroVariable(
-          layer.b(), fmt::format("{}/state_{}", layer.scope().path, index), type));
+      variables.push_back(
+          ops::ZeroVariable(layer.b(), fmt::format("{}/state_{}", name, index), type));
       if (initial != nullptr) {
         (*initial)[index] = ops::ReadVariable(layer.b(), variables.back(), type);
       }

@@ -53,12 +53,15 @@ def body(trace, name, function, inputs):
     Gives the body's number and the structure that the function returned, with its tensors.
     """
     handles = trace.graph.enter_body(name, [_type(x) for x in inputs])
+    trace.bodies += 1
     try:
         result = function(*[trace.wrap(handle) for handle in handles])
         flat = [tensor(trace, x) for x in tree.flatten(result) if x is not None]
     except BaseException:
         trace.graph.abandon_body()
         raise
+    finally:
+        trace.bodies -= 1
     number, errors = trace.graph.leave_body([x.handle for x in flat])
     trace._raise(errors)
     return number, result, flat
@@ -237,6 +240,12 @@ def scan(trace, original, f, init, xs=None, length=None, reverse=False, unroll=1
         for parts in zip(*(tree.flatten(output) for output in outputs))
     ]
     return carry, pack(outputs[0], stacked)
+
+
+def scan_loop(trace, f, init, xs):
+    """scan(f, init, xs) as a loop, whatever the number of steps."""
+    flat_xs = [tensor(trace, x) for x in tree.flatten(xs)]
+    return _scan_loop(trace, f, init, xs, flat_xs, flat_xs[0].shape[0], False)
 
 
 def _scan_loop(trace, f, init, xs, flat_xs, n, reverse):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras.src.backend.common.variables import Variable as KerasVariable
 from keras_litert import _signature
-from keras_litert.errors import raise_for
+from keras_litert.errors import ExportError, raise_for
 from keras_litert.tracer.control import tensor
 from keras_litert.tracer.library import Library
 from keras_litert.tracer.patches import recording
@@ -28,8 +29,23 @@ def convert(
         ExportError: an operation that the model reaches cannot be lowered, or its code cannot be
             traced.
     """
-    trace = Trace(options)
+    states: dict[int, KerasVariable] = {}
+    while True:
+        trace = Trace(options)
+        failure = _run(trace, model, signature, states, trace_layers)
+        if set(trace.assigned) <= set(states):
+            break
+        # What was read before it was assigned must be read as state: once more.
+        states = {**states, **trace.assigned}
+    if failure is not None:
+        raise failure
+    report, errors = trace.graph.write(path, options, model.name)
+    raise_for(errors)
+    return report
 
+
+def _run(trace, model, signature, states, trace_layers) -> ExportError | None:
+    """Records the model's call, with the variables `states` as state. Gives what went wrong."""
     shared: dict[str, int] = {}
 
     def make_input(leaf):
@@ -45,21 +61,30 @@ def convert(
     call_kwargs = dict(kwargs)
     if getattr(model, "_call_has_training_arg", False):
         call_kwargs["training"] = False
-    failure = None
     library = None if trace_layers else Library(trace)
+    resets = _recurrent_states(model)
     with recording(trace, top=model, library=library):
         try:
-            outputs = model(*args, **call_kwargs)
-            names = _signature.output_names(outputs)
-            flat = [tensor(trace, x) for x in _signature.flatten(outputs)]
-            for name, output in zip(names, flat):
+            for variable in states.values():
+                trace.add_state(variable, model.name, zero=id(variable) in resets)
+            outputs = _signature.outputs_of(model(*args, **call_kwargs))
+            for name, output in [(name, tensor(trace, x)) for name, x in outputs]:
                 _, errors = trace.graph.output(name, output.handle)
                 raise_for(errors)
+            trace.finish_states()
         except Exception as exception:
             failure = trace.error(exception)
             failure.__cause__ = exception
-    if failure is not None:
-        raise failure
-    report, errors = trace.graph.write(path, options, model.name)
-    raise_for(errors)
-    return report
+            return failure
+    return None
+
+
+def _recurrent_states(model) -> set[int]:
+    """ids of the variables in which stateful recurrent layers keep their state between batches."""
+    layers = model._flatten_layers() if isinstance(model, keras.Model) else []
+    return {
+        id(variable)
+        for layer in layers
+        if getattr(layer, "stateful", False)
+        for variable in keras.tree.flatten(getattr(layer, "states", None) or [])
+    }

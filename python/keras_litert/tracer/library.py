@@ -32,7 +32,6 @@ class Library:
         self.trace = trace
         self._numbers: dict[int, int | None] = {}
         self._kept: list[Layer] = []
-        self._stateful: Layer | None = None
 
     def call(self, layer: Layer, args: tuple, kwargs: dict):
         """The layer's result, or NotImplemented where it is to be traced through."""
@@ -101,11 +100,6 @@ class Library:
 
     def _add(self, layer: Layer) -> int | None:
         trace = self.trace
-        # The core names a layer's state by its place in the layer, so one layer may have state.
-        if any(getattr(part, "stateful", False) for part in layer._flatten_layers()):
-            if self._stateful is not None:
-                return None
-            self._stateful = layer
         trace.paused += 1
         assets = None
         try:

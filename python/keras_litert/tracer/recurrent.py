@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import keras
 from keras import tree
-from keras_litert.tracer.control import tensor
+from keras_litert.tracer.control import UNROLL, scan_loop, tensor
 from keras_litert.tracer.sizes import is_size
-from keras_litert.tracer.trace import fail
 
 HANDLERS = {}
 
@@ -35,63 +34,75 @@ def rnn(
     zero_output_for_mask=False,
     return_all_outputs=True,
 ):
-    """Unrolled: one copy of the step for each time step. Semantics of Keras's JAX backend."""
+    """A loop over the steps, unrolled where they are few. Semantics of Keras's JAX backend."""
     ops = keras.ops
     flat = [tensor(trace, x) for x in tree.flatten(inputs)]
     if not time_major:
         flat = [ops.swapaxes(x, 0, 1) for x in flat]
-    steps = flat[0].shape[0]
-    if is_size(steps):
-        raise fail(
-            trace,
-            "rnn-1",
-            "a recurrent layer runs over an axis of unknown size",
-            "Fix the size in input_signature.",
-        )
+    xs = [tree.pack_sequence_as(inputs, flat)]
     if mask is not None:
         mask = ops.cast(tensor(trace, mask), "bool")
-        if len(mask.shape) == 2 and not time_major:
-            mask = ops.swapaxes(mask, 0, 1)
         if len(mask.shape) == 2:
             mask = ops.expand_dims(mask, -1)
+        xs.append(mask if time_major else ops.swapaxes(mask, 0, 1))
     constants = list(constants or [])
-    order = range(steps - 1, -1, -1) if go_backwards else range(steps)
     states = list(initial_states)
-    outputs, previous = [], None
-    for i in order:
-        x = tree.pack_sequence_as(inputs, [part[i] for part in flat])
-        output, new_states = step_function(x, [*states, *constants])
-        new_states = list(new_states)
-        if mask is not None:
-            keep = mask[i]
-            if previous is None:
-                previous = tree.map_structure(ops.zeros_like, output)
-            chosen = tree.map_structure(
-                lambda new, old: ops.where(_expand(keep, new), new, old), output, previous
-            )
-            new_states = [
-                ops.where(_expand(keep, new), new, old) for new, old in zip(new_states, states)
-            ]
-            previous = chosen
-            output = (
-                tree.map_structure(
-                    lambda new: ops.where(_expand(keep, new), new, ops.zeros_like(new)), output
-                )
-                if zero_output_for_mask
-                else chosen
-            )
-        states = new_states
-        outputs.append(output)
-    last = outputs[-1]
-    if return_all_outputs:
-        stacked = [
-            ops.stack(parts, axis=0 if time_major else 1)
-            for parts in zip(*(tree.flatten(output) for output in outputs))
-        ]
-        sequences = tree.pack_sequence_as(last, stacked)
+
+    def step(states, x, previous):
+        output, after = step_function(x[0], [*states, *constants])
+        if mask is None:
+            return output, list(after)
+        if not unroll:
+            # Keras takes the first state for the output of the step before.
+            first = states[-1][0] if tree.is_nested(states[0]) else states[0]
+            previous = ops.zeros_like(output) if zero_output_for_mask else first
+        elif previous is None:
+            previous = ops.zeros_like(output)
+        return _where(x[1], output, previous), _where(x[1], list(after), states)
+
+    n = flat[0].shape[0]
+    if unroll and not is_size(n) or not is_size(n) and n <= UNROLL:
+        outputs = []
+        for i in reversed(range(n)) if go_backwards else range(n):
+            x = tree.map_structure(lambda part, i=i: part[i], xs)
+            output, states = step(states, x, outputs[-1] if outputs else None)
+            outputs.append(output)
+        last = outputs[-1]
+        if not return_all_outputs:
+            outputs = outputs[-1:]
+        sequences = tree.map_structure(lambda *parts: ops.stack(parts, axis=0), *outputs)
     else:
-        sequences = tree.map_structure(lambda x: ops.expand_dims(x, 0 if time_major else 1), last)
+        states, last, sequences = _loop(
+            trace, lambda states, x: step(states, x, None), states, xs, go_backwards
+        )
+        if not return_all_outputs:
+            sequences = tree.map_structure(lambda x: x[None], last)
+    if not time_major:
+        sequences = tree.map_structure(lambda x: ops.swapaxes(x, 0, 1), sequences)
     return last, sequences, states
+
+
+def _loop(trace, step, states, xs, go_backwards):
+    """The steps as a WHILE. What is not read of the results costs nothing but its space."""
+
+    def scan_step(states, x):
+        output, after = step(states, x)
+        return after, output
+
+    # Keras numbers the outputs as they are computed: the inputs are reversed, not the scan.
+    if go_backwards:
+        xs = tree.map_structure(lambda x: keras.ops.flip(x, axis=0), xs)
+    states, sequences = scan_loop(trace, scan_step, states, xs)
+    return states, tree.map_structure(lambda x: x[-1], sequences), sequences
+
+
+def _where(keep, new, old):
+    """Where `keep`, [batch, 1], holds: new, else old. Structures."""
+    return tree.map_structure(
+        lambda a, b: keras.ops.where(_expand(keep, a), a, b),
+        new,
+        tree.pack_sequence_as(new, tree.flatten(old)),
+    )
 
 
 def _expand(mask, like):

@@ -84,7 +84,9 @@ def cast(trace, original, x, dtype):
 @handler("core.convert_to_numpy")
 def convert_to_numpy(trace, original, x):
     if isinstance(x, KerasVariable):
-        return original(x._value)
+        if trace.is_constant(x):
+            return original(x._value)
+        x = trace.variable(x)
     if isinstance(x, Tensor):
         return trace.evaluate(x, "convert_to_numpy()")
     return np.asarray([convert_to_numpy(trace, original, item) for item in x])

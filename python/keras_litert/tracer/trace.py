@@ -66,6 +66,11 @@ class Trace:
         self._constants: dict[int, Tensor] = {}
         self._variables: dict[int, Tensor] = {}
         self._casts: dict[tuple[int, str], Tensor] = {}
+        # Variables that the model assigned, what they are now, and those that are state.
+        self.assigned: dict[int, KerasVariable] = {}
+        self._now: dict[int, Tensor] = {}
+        self._states: dict[int, Tensor] = {}
+        self.bodies = 0  # of control flow, around what is traced now
 
     def __enter__(self) -> Trace:
         global _active
@@ -107,7 +112,7 @@ class Trace:
         """A variable's value in its own dtype, or an array, as a constant."""
         if not isinstance(value, KerasVariable):
             return self.constant(value)
-        known = self._variables.get(id(value))
+        known = self._now.get(id(value), self._variables.get(id(value)))
         if known is None:
             known = self._add_constant(host_array(value))
             self._variables[id(value)] = known
@@ -120,6 +125,8 @@ class Trace:
         scope = get_autocast_scope()
         if variable._autocast and scope is not None and scope.dtype is not None:
             if "float" in known.dtype and known.dtype != scope.dtype:
+                if id(variable) in self._now:
+                    return self.record("core.cast", (known, scope.dtype), {})
                 key = (id(variable), scope.dtype)
                 if key not in self._casts:
                     self._casts[key] = self.record("core.cast", (known, scope.dtype), {})
@@ -161,6 +168,8 @@ class Trace:
             array = self.evaluate(x, question)
             return self.originals["core.convert_to_tensor"](array)
         if isinstance(x, KerasVariable):
+            if id(x) in self._now:
+                return self.concrete(self._now[id(x)], question)
             return x._value
         return x
 
@@ -191,6 +200,8 @@ class Trace:
             return False
         if isinstance(x, Tensor):
             return x.array is not None or x._replay is not None
+        if isinstance(x, KerasVariable):
+            return id(x) not in self._now
         if isinstance(x, (tuple, list)):
             return all(self.is_constant(item) for item in x)
         if isinstance(x, dict):
@@ -297,14 +308,55 @@ class Trace:
             return args, kwargs
         return args, {_public_name(name, self.originals[name], k): v for k, v in kwargs.items()}
 
-    def assign(self, variable: KerasVariable, value) -> None:
-        raise fail(
-            self,
-            "state-1",
-            f"the variable '{variable.path}' is assigned in inference",
-            "State that changes from call to call cannot be exported: return it as an output, or "
-            "change it in training only.",
-        )
+    # State: variables that the model assigns live between the file's runs.
+
+    def add_state(self, variable: KerasVariable, model_name: str, zero: bool) -> None:
+        """The variable is what the run before left; its value now, or zeros, in the first."""
+        array = host_array(variable)
+        if zero:
+            array = np.zeros_like(array)
+        if "float" in variable.dtype and variable.dtype != "float32":
+            array = array.astype("float32")  # The file computes in float32.
+        dtype, shape, data = raw(array)
+        self._kept += [data, variable]
+        name = variable.path.removeprefix(f"{model_name}/")
+        handle, errors = self.graph.variable(name, dtype, shape, data)
+        self._raise(errors)
+        state = self.wrap(handle)
+        self._states[id(variable)] = state
+        if state.dtype != variable.dtype:
+            state = self.record("core.cast", (state, variable.dtype), {})
+        self._now[id(variable)] = state
+
+    def assign(self, variable: KerasVariable, value) -> Any:
+        """Variable.assign(): what is read from here on is the value."""
+        if self.bodies:
+            raise fail(
+                self,
+                "state-1",
+                f"the variable '{variable.path}' is assigned in a branch or a loop",
+                "Give the value as a result of the branch or loop, and assign it behind.",
+            )
+        from keras_litert.tracer.control import tensor
+
+        value = tensor(self, value)
+        if value.dtype != variable.dtype:
+            value = self.record("core.cast", (value, variable.dtype), {})
+        if tuple(value.shape) != tuple(variable.shape):
+            value = self.record("numpy.broadcast_to", (value, tuple(variable.shape)), {})
+        self.assigned[id(variable)] = variable
+        self._now[id(variable)] = value
+        self._kept.append(variable)
+        return value
+
+    def finish_states(self) -> None:
+        """What the assigned variables are now is what the next run begins with."""
+        for key, state in self._states.items():
+            value = self._now[key]
+            if value.dtype != state.dtype:
+                value = self.record("core.cast", (value, state.dtype), {})
+            _, errors = self.graph.assign(state.handle, value.handle)
+            self._raise(errors)
 
     def _raise(self, errors) -> None:
         if errors:

@@ -129,8 +129,9 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
         )
         training = {"training": False} if model._call_has_training_arg else {}
         outputs = model(*args, **training)
-        names = _signature.output_names(outputs)
-        expected = [np.asarray(keras.ops.convert_to_numpy(y)) for y in _signature.flatten(outputs)]
+        named = _signature.outputs_of(outputs)
+        names = [name for name, _ in named]
+        expected = [np.asarray(keras.ops.convert_to_numpy(y)) for _, y in named]
         assert [info.name for info in file.outputs] == names
         for _ in range(2):
             runtime.set(arrays)

@@ -50,7 +50,9 @@ def check_export(
         inputs = [random_arguments(signature, batch, size, seed) for batch, size in sizes]
     for delegate in (True, False):
         runtime = oracle.Runtime(file, content, delegate)
-        for args, kwargs in (one if isinstance(one[-1], dict) else (one, {}) for one in inputs):
+        for args, kwargs in (
+            one if len(one) == 2 and isinstance(one[0], tuple) else (one, {}) for one in inputs
+        ):
             arrays = [np.asarray(x) for x in _signature.flatten((args, kwargs))]
             expected = run(model, args, kwargs)
             for _ in range(2):
@@ -68,7 +70,7 @@ def run(model, args, kwargs):
     args = keras.tree.map_structure(keras.ops.convert_to_tensor, args)
     return [
         np.asarray(keras.ops.convert_to_numpy(y))
-        for y in _signature.flatten(model(*args, **kwargs))
+        for _, y in _signature.outputs_of(model(*args, **kwargs))
     ]
 
 

@@ -4,7 +4,6 @@ import inspect
 import pathlib
 import signal
 import sys
-import tempfile
 import threading
 
 import keras
@@ -385,36 +384,3 @@ def test_verify(tmp_path):
 def test_pathlike(tmp_path):
     keras_litert.export(small(), pathlib.Path(tmp_path) / "m.tflite")
     assert (tmp_path / "m.tflite").exists()
-
-
-def test_one_stateful_layer_of_a_subclassed_model_keeps_its_state():
-    class Stateful(keras.Model):
-        def __init__(self, count):
-            super().__init__()
-            self.all = [layers.LSTM(3, stateful=True, return_sequences=True) for _ in range(count)]
-
-        def call(self, x):
-            for layer in self.all:
-                x = layer(x)
-            return x
-
-    signature = [((2, 4, 3), "float32")]
-    model = Stateful(1)
-    model(np.zeros((2, 4, 3), "float32"))
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "m.tflite"
-        keras_litert.export(model, path, input_signature=signature)
-        content = path.read_bytes()
-    runtime = oracle.Runtime(oracle.File(content), content, delegate=False)
-    model.all[0].reset_states()
-    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
-    for _ in range(3):
-        runtime.set([x])
-        expected = np.asarray(ops.convert_to_numpy(model(x)))
-        assert oracle.relative_error(runtime.invoke()[0], expected) < 1e-5
-
-    two = Stateful(2)
-    two(np.zeros((2, 4, 3), "float32"))
-    with tempfile.TemporaryDirectory() as folder:
-        with pytest.raises(keras_litert.ExportError, match="is assigned in inference"):
-            keras_litert.export(two, pathlib.Path(folder) / "m.tflite", input_signature=signature)

@@ -1,0 +1,169 @@
+"""What models take and give: keras.Function, dataclasses, tuples, arguments of call."""
+
+import collections
+import dataclasses
+
+import keras
+import keras_litert
+import numpy as np
+import oracle
+import pytest
+from keras import layers, ops
+from package.support import check_export
+
+
+def floats(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype("float32")
+
+
+class Returns(keras.Model):
+    def __init__(self, function):
+        super().__init__()
+        self.dense, self.function = layers.Dense(4), function
+
+    def call(self, x):
+        return self.function(self.dense(x))
+
+
+Pair = collections.namedtuple("Pair", ["second", "first"])
+
+
+@dataclasses.dataclass
+class Result:
+    logits: object
+    hidden: object = None
+    more: object = None
+
+
+@dataclasses.dataclass
+class Nested:
+    result: Result
+    score: object
+
+
+class Mapping(collections.OrderedDict):
+    """As transformers' ModelOutput."""
+
+    def __init__(self, **items):
+        super().__init__(items)
+        self.__dict__.update(items)
+
+
+CASES = {
+    "tuple": (lambda x: (x, ops.exp(x)), ["output_0", "output_1"]),
+    "list": (lambda x: [x, [x + 1, (x + 2,)]], ["output_0", "output_1", "output_2"]),
+    "dict": (lambda x: {"b": x, "a": ops.exp(x)}, ["a", "b"]),
+    "nested": (lambda x: {"b": [x, x + 1], "a": {"c": x * 2}}, ["a_c", "b_0", "b_1"]),
+    "namedtuple": (lambda x: Pair(x, x + 1), ["second", "first"]),
+    "dataclass": (lambda x: Result(x, hidden=(x + 1, x + 2)), ["logits", "hidden_0", "hidden_1"]),
+    "dataclass in dataclass": (lambda x: Nested(Result(x), x + 1), ["result_logits", "score"]),
+    "mapping": (lambda x: Mapping(z=x, y=x + 1), ["y", "z"]),
+    "none": (lambda x: (x, None), ["output_0"]),
+    "same": (lambda x: (x, x), ["output_0", "output_1"]),
+    "constant": (
+        lambda x: (x, ops.arange(3), np.ones(2, "float32")),
+        ["output_0", "output_1", "output_2"],
+    ),
+    "scalar": (lambda x: (x, ops.sum(x), 3), ["output_0", "output_1", "output_2"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_outputs(case):
+    function, names = CASES[case]
+    model = Returns(function)
+    model.dense.build((None, 3))
+    model.built = True
+    file, _ = check_export(model, input_signature=[((None, 3), "float32")], expect="tracer")
+    assert [o.name for o in file.outputs] == names
+
+
+def test_input_is_an_output():
+    class M(keras.Model):
+        def call(self, x):
+            return x, {"a": x}
+
+    check_export(M(), input_signature=[((None, 3), "float32")], expect="tracer", randomized=False)
+
+
+def function_of(*, nested=False):
+    a, b = keras.KerasTensor((None, 3), name="a"), keras.KerasTensor((None, 3), name="b")
+    y = ops.sigmoid(a + b) * 2.0
+    return keras.Function(
+        [a, b] if not nested else {"p": a, "q": b},
+        {"y": y, "x": ops.matmul(y, np.eye(3, 2, dtype="float32"))},
+    )
+
+
+def test_function_in_a_model():
+    class M(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.f = layers.Dense(3), function_of()
+
+        def call(self, x):
+            return self.f([self.dense(x), x])
+
+    m = M()
+    m(floats(2, 3))
+    check_export(m, expect="tracer")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_function(nested, tmp_path):
+    f = function_of(nested=nested)
+    keras_litert.export(f, tmp_path / "m.tflite")
+    file = (tmp_path / "m.tflite").read_bytes()
+    runtime = oracle.Runtime(oracle.File(file), file, True)
+    names = [info.name for info in oracle.File(file).inputs]
+    assert names == (["p", "q"] if nested else ["a", "b"])
+    for n in (1, 3):
+        a, b = floats(n, 3), floats(n, 3, seed=1)
+        runtime.set([a, b])
+        want = f([a, b]) if not nested else f({"p": a, "q": b})
+        got = runtime.invoke()
+        for g, k in zip(got, "xy"):
+            assert oracle.relative_error(g, np.asarray(want[k]), k) < 1e-5
+
+
+class Arguments(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = layers.Dense(3), layers.Dense(3)
+        self.drop = layers.Dropout(0.5)
+
+    def call(self, query, context=None, *, scale=None, mask=None, training=None):
+        y = self.drop(self.a(query), training=training)
+        if context is not None:
+            y = y + ops.mean(self.b(context), axis=1)
+        if scale is not None:
+            y = y * scale
+        if mask is not None:
+            y = ops.where(mask[:, None], y, -1.0)
+        return y
+
+
+@pytest.mark.parametrize(
+    "signature, names",
+    [
+        ([((None, 4), "float32")], ["query"]),
+        (
+            {"query": ((None, 4), "float32"), "context": ((None, 2, 5), "float32")},
+            ["query", "context"],
+        ),
+        ({"query": ((None, 4), "float32"), "scale": ((None, 1), "float32")}, ["query", "scale"]),
+        (
+            {
+                "query": ((None, 4), "float32"),
+                "context": ((None, 2, 5), "float32"),
+                "mask": ((None,), "bool"),
+            },
+            ["query", "context", "mask"],
+        ),
+    ],
+)
+def test_arguments(signature, names):
+    file, _ = check_export(
+        Arguments(), input_signature=signature, expect="tracer", randomized=False
+    )
+    assert sorted(i.name for i in file.inputs) == sorted(names)
