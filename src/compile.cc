@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "auto_quantize.h"
 #include "calibrate.h"
 #include "ir/print.h"
 #include "ir/verify.h"
@@ -152,10 +153,14 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
                               const ConvertOptions& options, const std::string& model_name,
                               std::vector<std::string> notes) {
   // Samples are checked before time is spent.
-  KL_ASSIGN_OR_RETURN(const bool calibrates, quantize::NeedsCalibration(options.quantize));
+  QuantizeOptions quantize_options = options.quantize;
+  const bool searches = IsAuto(quantize_options);
+  KL_ASSIGN_OR_RETURN(const bool calibrates, searches
+                                                 ? CheckAuto(quantize_options)
+                                                 : quantize::NeedsCalibration(quantize_options));
   Batches batches;
   const CalibrateOptions& samples = options.quantize.calibrate;
-  const bool measures = calibrates || !samples.samples.empty() || !samples.file.empty();
+  const bool measures = calibrates || searches || !samples.samples.empty() || !samples.file.empty();
   if (measures) {
     KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, samples));
   }
@@ -201,12 +206,19 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
                           Calibrate(module, tensors, batches, samples, output, options.cancelled));
     }
   }
+  Found found;
+  if (searches) {
+    KL_ASSIGN_OR_RETURN(
+        found, FindRecipe(module, quantize_options, ranges, batches, output, options.cancelled));
+    quantize_options.recipe = found.recipe;
+    quantize_options.rules = found.rules;
+  }
   std::unique_ptr<Measurement> measurement;
   if (measures) {
     KL_ASSIGN_OR_RETURN(measurement, Measurement::Start(module, output));
   }
   KL_ASSIGN_OR_RETURN(quantize::Quantized quantized,
-                      quantize::Quantize(module, options.quantize, ranges));
+                      quantize::Quantize(module, quantize_options, ranges));
   after(kQuantizeStage);
   verify("all passes");
   if (!defects.empty()) return std::unexpected(Error(std::move(defects)));
@@ -216,6 +228,9 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
     KL_ASSIGN_OR_RETURN(
         output_errors, measurement->Finish(module, quantized, batches, samples, options.cancelled));
   }
+
+  // What was searched for was measured as it is, without further outputs.
+  if (searches) output_errors = std::move(found.errors);
 
   // litert: the file.
   litert::WriteOptions write;
@@ -230,6 +245,9 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   report.operators = CountOperators(module);
   report.quantized = std::move(quantized.reports);
   report.output_errors = std::move(output_errors);
+  report.recipe = std::move(quantize_options.recipe);
+  report.rules = std::move(quantize_options.rules);
+  report.trials = std::move(found.trials);
   report.file_bytes = bytes;
   report.peak_memory_bytes = PeakResidentBytes();
   report.notes = std::move(notes);

@@ -20,9 +20,6 @@ using ir::Module;
 using ir::Operator;
 using ir::Tensor;
 
-// Batches that are measured; more change the ratios little.
-constexpr size_t kMostBatches = 16;
-
 // The module with other outputs, all float32 and named 0, 1 …, as long as this object lives.
 class OtherOutputs {
  public:
@@ -92,15 +89,25 @@ struct Sums {
   }
 };
 
-// Output `index`, by its name.
 Result<const litert::Array*> Output(const litert::LoadedModel& model,
-                                    const std::vector<litert::Array>& outputs, size_t index) {
+                                    const std::vector<litert::Array>& outputs,
+                                    const std::string& name) {
   const auto& names = model.output_names();
-  const auto found = std::find(names.begin(), names.end(), std::to_string(index));
+  const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
-    return Fail("", "internal-measure", fmt::format("LiteRT does not know output {}", index));
+    return Fail("", "internal-measure", fmt::format("LiteRT does not know output {}", name));
   }
   return &outputs[static_cast<size_t>(found - names.begin())];
+}
+
+Result<const litert::Array*> Output(const litert::LoadedModel& model,
+                                    const std::vector<litert::Array>& outputs, size_t index) {
+  return Output(model, outputs, std::to_string(index));
+}
+
+OutputError ErrorOf(const std::string& name, const Sums& sums) {
+  const double range = sums.most_value - sums.least_value;
+  return {name, sums.Decibels(), sums.largest, range > 0 ? sums.largest / range : 0};
 }
 
 // The batch in the dtypes of the module's inputs, some of which are integers now.
@@ -189,9 +196,64 @@ Result<std::vector<OutputError>> Measurement::Finish(Module& module, quantize::Q
       *results[i] = sums[i].Decibels();
       continue;
     }
-    const double range = sums[i].most_value - sums[i].least_value;
-    errors.push_back({module.output_names[outputs_[i]], sums[i].Decibels(), sums[i].largest,
-                      range > 0 ? sums[i].largest / range : 0});
+    errors.push_back(ErrorOf(module.output_names[outputs_[i]], sums[i]));
+  }
+  return errors;
+}
+
+Result<std::unique_ptr<FloatRun>> FloatRun::Start(const Module& module, const Batches& batches,
+                                                  const CalibrateOptions& options,
+                                                  const std::filesystem::path& output,
+                                                  const std::function<bool()>& cancelled) {
+  std::unique_ptr<FloatRun> run(new FloatRun(batches));
+  const std::vector<Tensor*>& outputs = module.main().outputs();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i]->type.dtype == DType::kFloat32 && !outputs[i]->is_constant()) {
+      run->outputs_.push_back(i);
+    }
+  }
+  if (run->outputs_.empty()) {
+    return Fail("", "auto-3", "the model has no float outputs whose error could be measured",
+                "Choose a recipe by name instead of auto.");
+  }
+  const ScratchFile file(output);
+  litert::WriteOptions write;
+  write.cancelled = cancelled;
+  KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
+  KL_ASSIGN_OR_RETURN(run->runtime_, litert::Runtime::Open(options.runtime));
+  KL_ASSIGN_OR_RETURN(const auto loaded, run->runtime_->Load(file.path()));
+  for (size_t n = 0; n < std::min(batches.size(), kMostBatches); ++n) {
+    if (cancelled && cancelled()) return Cancelled();
+    KL_ASSIGN_OR_RETURN(const auto results, RunBatch(*loaded, batches[n], module.input_names));
+    std::vector<litert::Array>& expected = run->expected_.emplace_back();
+    for (const size_t i : run->outputs_) {
+      KL_ASSIGN_OR_RETURN(const litert::Array* result,
+                          Output(*loaded, results, module.output_names[i]));
+      expected.push_back(*result);
+    }
+  }
+  return run;
+}
+
+Result<std::vector<OutputError>> FloatRun::Compare(const Module& module,
+                                                   const std::filesystem::path& file,
+                                                   size_t most_batches,
+                                                   const std::function<bool()>& cancelled) const {
+  KL_ASSIGN_OR_RETURN(const auto loaded, runtime_->Load(file));
+  std::vector<Sums> sums(outputs_.size());
+  for (size_t n = 0; n < std::min(expected_.size(), most_batches); ++n) {
+    if (cancelled && cancelled()) return Cancelled();
+    KL_ASSIGN_OR_RETURN(const auto inputs, AsInputs(module, batches_[n]));
+    KL_ASSIGN_OR_RETURN(const auto results, RunBatch(*loaded, inputs, module.input_names));
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      KL_ASSIGN_OR_RETURN(const litert::Array* got,
+                          Output(*loaded, results, module.output_names[outputs_[i]]));
+      sums[i].Add(expected_[n][i], *got);
+    }
+  }
+  std::vector<OutputError> errors;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    errors.push_back(ErrorOf(module.output_names[outputs_[i]], sums[i]));
   }
   return errors;
 }

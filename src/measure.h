@@ -13,6 +13,9 @@
 
 namespace keras_litert {
 
+// Batches that are measured; more change the ratios little.
+inline constexpr size_t kMostBatches = 16;
+
 // Made before the module is quantized, asked afterwards.
 class Measurement {
  public:
@@ -34,6 +37,31 @@ class Measurement {
   ScratchFile float_file_;
   std::vector<const ir::Tensor*> probes_;  // results of operators, float32 in the float module
   std::vector<size_t> outputs_;            // positions of the float outputs in the signature
+};
+
+// The float model's outputs on the samples, to compare files with.
+class FloatRun {
+ public:
+  // Writes `module` beside `output`, runs it and takes the file away again. REQUIRES: `batches` and
+  // `options` outlive this object. Fails (auto-3) where the module has no float outputs.
+  static Result<std::unique_ptr<FloatRun>> Start(const ir::Module& module, const Batches& batches,
+                                                 const CalibrateOptions& options,
+                                                 const std::filesystem::path& output,
+                                                 const std::function<bool()>& cancelled);
+
+  // Runs `file`, which was written from `module`, on at most so many of the batches. Gives the
+  // errors of the float outputs.
+  Result<std::vector<OutputError>> Compare(const ir::Module& module,
+                                           const std::filesystem::path& file, size_t most_batches,
+                                           const std::function<bool()>& cancelled) const;
+
+ private:
+  explicit FloatRun(const Batches& batches) : batches_(batches) {}
+
+  const Batches& batches_;
+  std::shared_ptr<const litert::Runtime> runtime_;
+  std::vector<size_t> outputs_;                       // positions of the float outputs
+  std::vector<std::vector<litert::Array>> expected_;  // by batch and float output
 };
 
 }  // namespace keras_litert

@@ -55,7 +55,8 @@ class Reader {
     if (!options_.file.empty()) KL_RETURN_IF_ERROR(AddFile());
     if (!errors_.empty()) return std::unexpected(Error(std::move(errors_)));
     if (batches_.empty()) {
-      return Fail("", "samples-1", "quantizing activations needs samples, and there are none",
+      return Fail("", "samples-1",
+                  "quantizing activations needs samples, as a search does, and there are none",
                   "Give a few hundred typical inputs: --calibrate samples.npz, or "
                   "representative_dataset= in Python. The recipe dynamic_int8 needs none.");
     }

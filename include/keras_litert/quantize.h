@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,8 +62,49 @@ struct CalibrateOptions {
   std::function<void(size_t done, size_t total)> progress;
 };
 
+// One recipe that a search tried, and what it gave.
+struct Trial {
+  std::string name;    // for people: "dynamic_int8, 2 float16"
+  std::string recipe;  // the recipe, as QuantizeOptions has it
+  std::vector<QuantizeRule> rules;
+  std::string failure;  // why there is no file; empty: there was one
+  int64_t file_bytes = 0;
+  // Of the worst output, over the samples: see OutputError.
+  double sqnr = std::numeric_limits<double>::infinity();
+  double max_relative = 0;
+  double metric = std::numeric_limits<double>::quiet_NaN();  // the caller's; NaN: none
+  bool fits = false;                                         // in the budget
+};
+
+// The recipe "auto": searches which recipe each layer gets, so that the file is the smallest within
+// a budget of accuracy, or the most accurate within a budget of bytes. What is chosen was run in
+// LiteRT on the samples and kept to the budget there.
+struct AutoQuantize {
+  // The budget; at least one of them must be given.
+  std::optional<double> min_sqnr;  // dB, of the worst output
+  // The largest difference from the float model's outputs, as a fraction of the output's range.
+  // With a metric: how much less than the float file's the metric may be.
+  std::optional<double> max_loss;
+  std::optional<int64_t> max_size;  // bytes of the file
+
+  // What layers may get, by names or aliases and "float32"; empty: AutoRecipes().
+  std::vector<std::string> recipes;
+  // How good a file is; more is better. Called from the converting thread with a file that is gone
+  // afterwards. Nothing: gave up, which ends the conversion as `cancelled` does.
+  std::function<std::optional<double>(const std::filesystem::path& file)> metric;
+  // Called from the converting thread before each run of the model; may be empty. The total is an
+  // estimate.
+  std::function<void(size_t done, size_t total)> progress;
+};
+
+inline constexpr std::string_view kAuto = "auto";
+// What AutoQuantize chooses from by default.
+std::vector<std::string> AutoRecipes();
+
 struct QuantizeOptions {
-  std::string recipe;  // a name or alias; empty or "float32": only rules quantize
+  // A name or alias; empty or "float32": only rules quantize; "auto": see AutoQuantize. The rules
+  // then hold for what they name, whatever the search finds best.
+  std::string recipe;
   std::vector<QuantizeRule> rules;
 
   CalibrateOptions calibrate = {};
@@ -70,6 +112,7 @@ struct QuantizeOptions {
   // "int8", "uint8" or "int16". Integers stand for scale · (q - zero point) of the tensor.
   std::string input_type = {};
   std::string output_type = {};
+  AutoQuantize search = {};
 };
 
 // One operator that has weights, or was to compute in integers; in the order of execution.

@@ -28,6 +28,10 @@ struct ConvertReport {
   std::vector<OperatorCount> operators;      // most frequent first
   std::vector<QuantizedOperator> quantized;  // empty unless quantization was asked for
   std::vector<OutputError> output_errors;    // of quantization; empty unless there were samples
+  // Quantization as it was done: what was asked for, or what the search chose.
+  std::string recipe;
+  std::vector<QuantizeRule> rules;
+  std::vector<Trial> trials;  // what the search tried, in order; empty unless it searched
   int64_t file_bytes = 0;
   double seconds = 0;              // from opening the model to the renamed file
   int64_t peak_memory_bytes = 0;   // of the whole process; 0 where unknown

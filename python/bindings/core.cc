@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -61,6 +62,18 @@ nb::tuple Outcome(Result<T>&& result) {
 
 nb::tuple Outcome(Result<void>&& result) {
   return nb::make_tuple(nb::none(), result ? nb::none() : Errors(result.error()));
+}
+
+nb::list ToList(const std::vector<keras_litert::QuantizeRule>& rules) {
+  nb::list list;
+  for (const keras_litert::QuantizeRule& rule : rules) {
+    nb::dict entry;
+    entry["layer"] = rule.layer;
+    entry["op"] = rule.op;
+    entry["recipe"] = rule.recipe;
+    list.append(entry);
+  }
+  return list;
 }
 
 nb::dict ToDict(const ConvertReport& report) {
@@ -109,6 +122,26 @@ nb::dict ToDict(const ConvertReport& report) {
     output_errors.append(entry);
   }
   dict["output_errors"] = output_errors;
+  dict["recipe"] = report.recipe;
+  dict["rules"] = ToList(report.rules);
+  nb::list trials;
+  for (const keras_litert::Trial& trial : report.trials) {
+    const auto number = [&](double value) {
+      return trial.failure.empty() && std::isfinite(value) ? nb::cast(value) : nb::none();
+    };
+    nb::dict entry;
+    entry["name"] = trial.name;
+    entry["recipe"] = trial.recipe;
+    entry["rules"] = ToList(trial.rules);
+    entry["failure"] = trial.failure.empty() ? nb::none() : nb::cast(trial.failure);
+    entry["file_bytes"] = trial.failure.empty() ? nb::cast(trial.file_bytes) : nb::none();
+    entry["sqnr_db"] = number(trial.sqnr);
+    entry["max_relative"] = number(trial.max_relative);
+    entry["metric"] = number(trial.metric);
+    entry["fits"] = trial.fits;
+    trials.append(entry);
+  }
+  dict["trials"] = trials;
   return dict;
 }
 
@@ -117,10 +150,34 @@ nb::tuple Outcome(Result<ConvertReport>&& report) {
   return nb::make_tuple(ToDict(*report), nb::none());
 }
 
+void ReadSearch(const nb::dict& given, keras_litert::AutoQuantize& search) {
+  search.min_sqnr = nb::cast<std::optional<double>>(given["min_sqnr"]);
+  search.max_loss = nb::cast<std::optional<double>>(given["max_loss"]);
+  search.max_size = nb::cast<std::optional<int64_t>>(given["max_size"]);
+  search.recipes = nb::cast<std::vector<std::string>>(given["recipes"]);
+  if (given["metric"].is_none()) return;
+  // Shared, for copies of the options are made without the GIL.
+  auto metric = std::make_shared<nb::object>(given["metric"]);
+  // What it raises stops the conversion, and is raised when that is done (Run).
+  search.metric = [metric](const std::filesystem::path& file) -> std::optional<double> {
+    const nb::gil_scoped_acquire gil;
+    try {
+      return nb::cast<double>((*metric)(file.string()));
+    } catch (nb::python_error& error) {
+      error.restore();
+    } catch (const nb::cast_error&) {
+      PyErr_SetString(PyExc_TypeError, "the metric gave no number");
+    }
+    return std::nullopt;
+  };
+}
+
 // {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable,
 //  "quantize": {"recipe": str, "rules": [(layer, op, recipe)], "input_type": str,
 //    "output_type": str, "runtime": str, "method": str,
-//    "samples": [{input: (dtype, shape, bytes)}]}}
+//    "samples": [{input: (dtype, shape, bytes)}], "search": {"min_sqnr": float | None,
+//    "max_loss": float | None, "max_size": int | None, "recipes": [str], "metric": callable | None
+//    }}}
 ConvertOptions ReadOptions(const nb::dict& given) {
   ConvertOptions options;
   if (given.contains("static_batch") && !given["static_batch"].is_none()) {
@@ -155,6 +212,7 @@ ConvertOptions ReadOptions(const nb::dict& given) {
       }
       calibrate.samples.push_back(std::move(sample));
     }
+    ReadSearch(nb::cast<nb::dict>(quantize["search"]), options.quantize.search);
   }
   if (given.contains("dump_after")) {
     options.dump_after = nb::cast<std::vector<std::string>>(given["dump_after"]);

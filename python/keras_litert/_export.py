@@ -20,7 +20,7 @@ STRATEGIES = ("auto", "direct", "tracer")
 _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
 # Errors of what was asked for, whatever the model is, by code or family.
 _OF_THE_REQUEST = (
-    *("quantize-1", "quantize-2", "quantize-9", "quantize-10", "samples", "runtime"),
+    *("quantize-1", "quantize-2", "quantize-9", "quantize-10", "samples", "runtime", "auto"),
     *("option", "file", "write", "memory"),
 )
 # The direct strategy's errors of models whose code is not in their config.
@@ -57,6 +57,10 @@ class ExportReport:
         output_errors: Where samples were given: how each output differs from the float model's on
             them: name, sqnr_db, max_absolute, max_relative.
         compiled: With aot_compile_targets: the files for NPUs.
+        recipe, rules: Quantization as it was done, as a recipe file has it; with quantize="auto"
+            what was found.
+        trials: What quantize="auto" tried: name, recipe, rules, failure, file_bytes, sqnr_db,
+            max_relative, metric, fits.
     """
 
     path: str
@@ -70,6 +74,9 @@ class ExportReport:
     quantized: list[dict[str, Any]]
     output_errors: list[dict[str, Any]]
     compiled: list[_aot.CompiledFile] = dataclasses.field(default_factory=list)
+    recipe: str = ""
+    rules: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    trials: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def __str__(self) -> str:
         def tensors(entries):
@@ -97,7 +104,7 @@ def export(
     strategy: str = "auto",
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
-    quantize: str | dict[str, Any] | None = None,
+    quantize: str | dict[str, Any] | os.PathLike[str] | None = None,
     debug: bool = False,
     trace_layers: bool = False,
     aot_compile_targets: Sequence[Any] | None = None,
@@ -118,8 +125,13 @@ def export(
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
         quantize: Stores weights in fewer bits, and computes in integers: a recipe's name
-            ("dynamic_int8", "float16", "weight_only_int8", "int8", "int16x8"), or a dict as a
-            recipe file holds it (docs/quantization.md).
+            ("dynamic_int8", "float16", "weight_only_int8", "int8", "int16x8"), a dict as a
+            recipe file holds it, or the file's pathlib.Path (docs/quantization.md). "auto"
+            searches what each layer gets, by representative_dataset= and a budget:
+            min_sqnr= (dB), max_loss= (of the outputs' range) or max_size= (bytes of the file);
+            with metric=, a function of the file's path (more is better), max_loss= is how much
+            less than the float file's that may be. auto_recipes= are those to choose from.
+            save_recipe= is a path to write recipe and rules to.
         debug: True lets exceptions of the model's code through as they are.
         trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
             lowering them as the core knows them. The file computes the same.
@@ -191,7 +203,7 @@ def export_signature(
     strategy: str = "auto",
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
-    quantize: str | dict[str, Any] | None = None,
+    quantize: str | dict[str, Any] | os.PathLike[str] | None = None,
     debug: bool = False,
     trace_layers: bool = False,
     aot_compile_targets: Sequence[Any] | None = None,
@@ -203,7 +215,7 @@ def export_signature(
     """
     target = os.fspath(path)
     _check_options(target, strategy, kwargs)
-    given = {name: kwargs[name] for name in _quantize.NAMES if name in kwargs}
+    given = {name: kwargs[name] for name in _quantize.KNOWN if name in kwargs}
     if aot_compile_targets is not None:
         _aot.check_targets(aot_compile_targets)
     with _lock:
@@ -219,6 +231,7 @@ def export_signature(
         report = _run(
             model, target, strategy, signature, {**options, "shapes": fixed}, debug, trace_layers
         )
+        _save_recipe(report, options, kwargs)
     if aot_compile_targets:
         report = dataclasses.replace(
             report, compiled=_aot.compile_file(target, aot_compile_targets)
@@ -316,7 +329,16 @@ def _report(strategy: str, path: str, report: dict[str, Any]) -> ExportReport:
         notes=report["notes"],
         quantized=report["quantized"],
         output_errors=report["output_errors"],
+        recipe=report["recipe"],
+        rules=report["rules"],
+        trials=report["trials"],
     )
+
+
+def _save_recipe(report: ExportReport, options: dict[str, Any], kwargs: dict[str, Any]) -> None:
+    if kwargs.get("save_recipe") is not None:
+        content = {"recipe": report.recipe, "rules": report.rules}
+        _quantize.save(kwargs["save_recipe"], content, options["quantize"])
 
 
 def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
@@ -329,7 +351,7 @@ def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
             f"strategy must be one of {', '.join(map(repr, STRATEGIES))}, got {strategy!r}{hint}"
         )
     for name, value in kwargs.items():
-        if name in _quantize.NAMES:
+        if name in _quantize.KNOWN:
             continue
         if name in _ACCEPTED:
             if value == _ACCEPTED[name] or value is None:
@@ -338,7 +360,7 @@ def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
                 f"'{name}' must be {_ACCEPTED[name]}, got {value!r}: every file has "
                 "builtin operators only"
             )
-        known = [*_OPTIONS, *_quantize.NAMES, *_ACCEPTED]
+        known = [*_OPTIONS, *_quantize.KNOWN, *_ACCEPTED]
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise TypeError(f"export() has no option '{name}'{hint}")
@@ -378,7 +400,7 @@ def convert_file(
     verbose: bool | None = None,
     static_batch: int | None = None,
     shapes: dict[str, tuple[int | None, ...]] | None = None,
-    quantize: str | dict[str, Any] | None = None,
+    quantize: str | dict[str, Any] | os.PathLike[str] | None = None,
     **kwargs: Any,
 ) -> ExportReport:
     """Converts a saved `.keras`, `.h5` or `.hdf5` file, as the command line tool does.
@@ -410,6 +432,7 @@ def convert_file(
     report, errors = _core.convert_file(os.fspath(source), target, options)
     raise_for(errors)
     result = _report("direct", target, report)
+    _save_recipe(result, options, kwargs)
     if verbose:
         print(result)
     return result

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
+import numbers
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +20,10 @@ NAMES = (
     "inference_output_type",
     "quant_config",
 )
+# What quantize="auto" is told.
+SEARCH = ("min_sqnr", "max_loss", "max_size", "metric", "auto_recipes")
+# Options of export() about quantization.
+KNOWN = (*NAMES, *SEARCH, "save_recipe")
 # How ranges follow from samples, as --calibrate-method.
 METHODS = ("minmax", "moving_average")
 _INT16_OPERATORS = "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8"
@@ -31,8 +38,8 @@ def options(
 
     Args:
         quantize: A recipe's name, or {"recipe": …, "rules": [{"layer", "op", "recipe"}, …],
-            "method": …} as in a recipe file; None asks for nothing.
-        given: Those options of TensorFlow's converter (NAMES) that were given.
+            "method": …} as in a recipe file, or the file's pathlib.Path; None asks for nothing.
+        given: Those of KNOWN that were given.
         inputs: The model's, for samples without names; None where they are not known.
 
     Raises:
@@ -49,6 +56,9 @@ def options(
             if name in given:
                 raise ValueError(f"give either 'quantize' or '{name}', not both")
         result.update(_of_quantize(quantize))
+    result["search"] = _search(result["recipe"], given)
+    if "save_recipe" in given and quantize is None:
+        raise ValueError("'save_recipe' has no effect without quantize=")
     result["samples"] = _samples.collect(given.get("representative_dataset"), inputs)
     result["runtime"] = _samples.runtime()
     for name in ("input", "output"):
@@ -63,11 +73,15 @@ def _is_given(value: Any) -> bool:
 
 
 def _of_quantize(quantize: Any) -> dict[str, Any]:
+    if isinstance(quantize, os.PathLike):
+        with open(quantize, encoding="utf-8") as file:
+            quantize = json.load(file)
     if isinstance(quantize, str):
         return {"recipe": quantize}
     if not isinstance(quantize, Mapping):
         raise TypeError(
-            f"'quantize' must be a recipe's name or a dict, got {type(quantize).__name__}"
+            "'quantize' must be a recipe's name, a dict or a pathlib.Path, got "
+            f"{type(quantize).__name__}"
         )
     _check_keys(quantize, ("recipe", "rules", "method"), "'quantize'")
     method = str(quantize.get("method", ""))
@@ -82,6 +96,48 @@ def _of_quantize(quantize: Any) -> dict[str, Any]:
             raise ValueError(f"a rule of 'quantize' names no recipe: {rule}")
         rules.append(tuple(str(rule.get(key, "")) for key in _RULE_KEYS))
     return {"recipe": str(quantize.get("recipe", "")), "rules": rules, "method": method}
+
+
+def _search(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The budget of quantize="auto"."""
+    for name in SEARCH:
+        if name in given and recipe != "auto":
+            raise ValueError(f"'{name}' has no effect without quantize='auto'")
+    result: dict[str, Any] = {name: None for name in ("min_sqnr", "max_loss", "max_size")}
+    for name in result:
+        if name not in given:
+            continue
+        value = given[name]
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value >= 0:
+            raise ValueError(f"'{name}' must be a number of at least 0, got {value!r}")
+        result[name] = int(value) if name == "max_size" else float(value)
+    metric = given.get("metric")
+    if metric is not None and not callable(metric):
+        raise TypeError(
+            "'metric' must be a function of a file's path that gives a number, more is better, "
+            f"got {type(metric).__name__}"
+        )
+    if metric is not None and result["max_loss"] is None and result["max_size"] is None:
+        raise ValueError(
+            "with 'metric', 'max_loss' says how much less than the float file's it may be"
+        )
+    recipes = given.get("auto_recipes", ())
+    if isinstance(recipes, str):
+        recipes = [recipes]
+    return {**result, "metric": metric, "recipes": [str(name) for name in recipes]}
+
+
+def save(path: str | os.PathLike[str], report: Mapping[str, Any], options: Mapping[str, Any]):
+    """Writes what a conversion did as a recipe file, which does the same again."""
+    content: dict[str, Any] = {"recipe": report["recipe"]}
+    if options["method"]:
+        content["method"] = options["method"]
+    rules = [{key: value for key, value in rule.items() if value} for rule in report["rules"]]
+    if rules:
+        content["rules"] = rules
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write("\n")
 
 
 def _of_converter(given: Mapping[str, Any]) -> str:

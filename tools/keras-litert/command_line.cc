@@ -41,6 +41,7 @@ constexpr const char* kConvertExamples = R"(Examples:
   keras-litert convert text.keras --shape tokens=?,128 --shape mask=?,128
   keras-litert convert model.keras --quantize dynamic_int8
   keras-litert convert model.keras --quantize int8 --calibrate samples.npz
+  keras-litert convert model.keras --quantize auto --min-sqnr 45 --calibrate samples.npz
   keras-litert convert model.keras --json | jq .file_bytes
 )";
 
@@ -142,6 +143,33 @@ struct Declaration {
         ->type_name("DTYPE");
     convert->add_option("--output-type", c.quantize.output_type, "As --input-type, of the outputs")
         ->type_name("DTYPE");
+    convert
+        ->add_option("--min-sqnr", c.quantize.min_sqnr,
+                     "With `auto`: the smallest file whose outputs have this signal-to-noise ratio "
+                     "against the float model's on the samples")
+        ->type_name("DB");
+    convert
+        ->add_option(
+            "--max-loss", c.quantize.max_loss,
+            "With `auto`: the smallest file whose outputs differ from the float model's by "
+            "at most this fraction of their range")
+        ->type_name("X");
+    convert
+        ->add_option("--max-size", c.quantize.max_size,
+                     "With `auto`: the file's limit, 250kB or 1.5MB; alone: the most accurate file "
+                     "of this size")
+        ->type_name("SIZE");
+    convert
+        ->add_option("--auto-recipe", c.quantize.auto_recipes,
+                     fmt::format("With `auto`: a recipe that layers may get; may be repeated. "
+                                 "Default: {}",
+                                 fmt::join(AutoRecipes(), ", ")))
+        ->type_name("RECIPE")
+        ->allow_extra_args(false);
+    convert
+        ->add_option("--save-recipe", c.quantize.save_recipe,
+                     "Write recipe and rules as a file for --quantize-file, which does the same")
+        ->type_name("FILE");
     convert
         ->add_option("--runtime", c.quantize.runtime,
                      "LiteRT's libLiteRt.so or its folder, which runs the samples")

@@ -23,6 +23,13 @@ std::string Signature(const char* label, const std::vector<TensorReport>& tensor
   return Table(rows, "  ");
 }
 
+bool SameRules(const std::vector<QuantizeRule>& a, const std::vector<QuantizeRule>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const QuantizeRule& x, const QuantizeRule& y) {
+                      return x.layer == y.layer && x.op == y.op && x.recipe == y.recipe;
+                    });
+}
+
 // "35 CONV_2D, 10 ADD, MEAN", at most two lines of it.
 std::string Operators(const std::vector<OperatorCount>& operators) {
   constexpr size_t kShown = 12;
@@ -101,6 +108,29 @@ std::string Measured(const ConvertReport& report) {
   return measured.empty() ? text : text + "\n";
 }
 
+// What a search tried, and which of them it chose:
+//   tried    float32                 204.0 kB  exact
+//            dynamic_int8             67.7 kB  48.9 dB  differs by 0.036 of the range
+//          > dynamic_int8, 2 float16  75.0 kB  61.0 dB  differs by 0.009 of the range
+std::string Tried(const ConvertReport& report) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Trial& trial : report.trials) {
+    const bool chosen = trial.failure.empty() && trial.recipe == report.recipe &&
+                        SameRules(trial.rules, report.rules);
+    std::vector<std::string> row{rows.empty() ? "tried" : "", chosen ? ">" : "",
+                                 Printable(trial.name)};
+    if (!trial.failure.empty()) {
+      row.push_back("fails: " + Printable(trial.failure));
+    } else {
+      row.push_back(FormatBytes(trial.file_bytes));
+      row.push_back(std::isfinite(trial.sqnr) ? fmt::format("{:.1f} dB", trial.sqnr) : "exact");
+      row.push_back(fmt::format("differs by {:.2g} of the range", trial.max_relative));
+    }
+    rows.push_back(std::move(row));
+  }
+  return Table(rows, "  ", {3, 4});
+}
+
 // model.tflite  14.0 MB, 65 operators, 0.08 s, 52.1 MB of memory
 //   inputs   image     float32[?, 224, 224, 3]
 //   outputs  output_0  float32[?, 1000]
@@ -116,7 +146,7 @@ std::string Summary(const std::string& output, const ConvertReport& report) {
   }
   text += "\n" + Signature("inputs ", report.inputs) + Signature("outputs", report.outputs);
   if (!report.operators.empty()) text += "  runs     " + Operators(report.operators) + "\n";
-  text += Quantized(report.quantized) + Measured(report);
+  text += Tried(report) + Quantized(report.quantized) + Measured(report);
   for (const std::string& note : report.notes) {
     text += "  " + StyledOut(Style::kYellow, "note") + "     " + Printable(note) + "\n";
   }
@@ -161,10 +191,22 @@ Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
 
   Progress progress(!arguments.quiet && !json);
   options.progress = [&](int64_t done, int64_t total) { progress.Update(done, total); };
+  options.quantize.search.progress = [&](size_t done, size_t total) {
+    progress.Update("searching a recipe: run", static_cast<int64_t>(done),
+                    static_cast<int64_t>(total));
+  };
+  options.quantize.calibrate.progress = [&](size_t done, size_t total) {
+    progress.Update("calibrating: batch", static_cast<int64_t>(done), static_cast<int64_t>(total));
+  };
   auto report = Convert(arguments.model, arguments.output, options);
   progress.Finish();
   if (!report) return std::unexpected(std::move(report).error());
   if (dump_problem) return std::unexpected(Error(*dump_problem));
+
+  if (!arguments.quantize.save_recipe.empty()) {
+    KL_RETURN_IF_ERROR(
+        SaveRecipe(arguments.quantize.save_recipe, *report, options.quantize.calibrate.method));
+  }
 
   if (json) {
     Json object = {{"model", arguments.model}, {"output", arguments.output}};

@@ -22,6 +22,7 @@ constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"quantize-2", ExitCode::kUsage},
     {"quantize-3", ExitCode::kUsage},
     {"quantize-6", ExitCode::kUsage},
+    {"auto-2", ExitCode::kUsage},
     {"internal", ExitCode::kInternal},
 };
 

@@ -54,6 +54,34 @@ Json ToJson(const std::vector<OutputError>& errors) {
   return list;
 }
 
+Json Number(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
+Json ToJson(const std::vector<QuantizeRule>& rules) {
+  Json list = Json::array();
+  for (const QuantizeRule& rule : rules) {
+    list.push_back({{"layer", rule.layer}, {"op", rule.op}, {"recipe", rule.recipe}});
+  }
+  return list;
+}
+
+Json ToJson(const std::vector<Trial>& trials) {
+  Json list = Json::array();
+  for (const Trial& trial : trials) {
+    const bool failed = !trial.failure.empty();
+    list.push_back({{"name", trial.name},
+                    {"recipe", trial.recipe},
+                    {"rules", ToJson(trial.rules)},
+                    {"failure", failed ? Json(trial.failure) : Json()},
+                    {"file_bytes", failed ? Json() : Json(trial.file_bytes)},
+                    {"sqnr_db", failed ? Json() : Number(trial.sqnr)},
+                    {"max_relative", failed ? Json() : Json(trial.max_relative)},
+                    {"fits", trial.fits}});
+  }
+  return list;
+}
+
 int64_t Total(const std::vector<OperatorCount>& counts) {
   int64_t total = 0;
   for (const OperatorCount& entry : counts) total += entry.count;
@@ -68,6 +96,9 @@ Json ToJson(const ConvertReport& report) {
           {"outputs", ToJson(report.outputs)},
           {"operator_count", Total(report.operators)},
           {"operators", ToJson(report.operators)},
+          {"recipe", report.recipe},
+          {"rules", ToJson(report.rules)},
+          {"trials", ToJson(report.trials)},
           {"quantized", ToJson(report.quantized)},
           {"output_errors", ToJson(report.output_errors)},
           {"file_bytes", report.file_bytes},

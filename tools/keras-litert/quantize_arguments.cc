@@ -7,10 +7,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "util/near_match.h"
@@ -131,6 +135,60 @@ Result<QuantizeRule> ParseRule(const std::string& text) {
   return rule;
 }
 
+// A number of at least 0, for people: "50", "0.01".
+Result<double> ParseNumber(const std::string& option, const std::string& text,
+                           const std::string& example) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && std::isfinite(value) &&
+      value >= 0) {
+    return value;
+  }
+  return Fail("keras-litert convert", "usage-3",
+              fmt::format("{} `{}` is no number of 0 or more", option, text),
+              fmt::format("For example `{} {}`.", option, example));
+}
+
+// "250000", "250kB", "1.5MB"
+Result<int64_t> ParseSize(const std::string& text) {
+  static constexpr std::pair<std::string_view, double> kUnits[] = {
+      {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}};
+  std::string number = text;
+  double unit = 1;
+  for (const auto& [name, bytes] : kUnits) {
+    if (!number.ends_with(name)) continue;
+    number.resize(number.size() - name.size());
+    unit = bytes;
+    break;
+  }
+  while (number.ends_with(' ')) number.pop_back();
+  Result<double> value = ParseNumber("--max-size", number, "250kB");
+  if (!value || *value * unit >= 1e18) {
+    return Fail("keras-litert convert", "usage-3", "--max-size `" + text + "` is no size",
+                "For example `--max-size 250kB`, or `1.5MB`, or bytes.");
+  }
+  return static_cast<int64_t>(*value * unit);
+}
+
+Status ReadSearch(const QuantizeArguments& arguments, QuantizeOptions& options) {
+  AutoQuantize& search = options.search;
+  if (!arguments.min_sqnr.empty()) {
+    KL_ASSIGN_OR_RETURN(search.min_sqnr, ParseNumber("--min-sqnr", arguments.min_sqnr, "40"));
+  }
+  if (!arguments.max_loss.empty()) {
+    KL_ASSIGN_OR_RETURN(search.max_loss, ParseNumber("--max-loss", arguments.max_loss, "0.01"));
+  }
+  if (!arguments.max_size.empty()) {
+    KL_ASSIGN_OR_RETURN(search.max_size, ParseSize(arguments.max_size));
+  }
+  search.recipes = arguments.auto_recipes;
+  const bool has_budget = search.min_sqnr || search.max_loss || search.max_size;
+  if (options.recipe == kAuto || (!has_budget && search.recipes.empty())) return {};
+  return Fail("keras-litert convert", "usage-13",
+              "--min-sqnr, --max-loss, --max-size and --auto-recipe are of the recipe `auto`",
+              "Write `--quantize auto`, too.");
+}
+
 }  // namespace
 
 Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) {
@@ -150,7 +208,29 @@ Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) 
   options.output_type = arguments.output_type;
   KL_ASSIGN_OR_RETURN(options.calibrate.method,
                       ReadMethod(arguments.method.empty() ? method : arguments.method));
+  KL_RETURN_IF_ERROR(ReadSearch(arguments, options));
   return options;
+}
+
+Status SaveRecipe(const std::string& path, const ConvertReport& report, RangeMethod method) {
+  nlohmann::ordered_json file = {{"recipe", report.recipe}};
+  if (method != RangeMethod::kMinMax) {
+    file["method"] = RangeMethodNames()[static_cast<size_t>(method)];
+  }
+  for (const QuantizeRule& rule : report.rules) {
+    nlohmann::ordered_json entry;
+    if (!rule.layer.empty()) entry["layer"] = rule.layer;
+    if (!rule.op.empty()) entry["op"] = rule.op;
+    entry["recipe"] = rule.recipe;
+    file["rules"].push_back(std::move(entry));
+  }
+  std::ofstream stream(path, std::ios::binary);
+  stream << file.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  if (!stream.flush()) {
+    return Fail(path, "file-8", "the recipe cannot be written",
+                "Check the folder's permissions and free space.");
+  }
+  return {};
 }
 
 std::vector<std::string> RangeMethodNames() {
@@ -163,6 +243,7 @@ std::vector<std::string> RecipeNames() {
     names.emplace_back(recipe.name);
     if (!recipe.alias.empty()) names.emplace_back(recipe.alias);
   }
+  names.emplace_back(kAuto);
   return names;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "keras_litert/quantize.h"
+#include "keras_litert/report.h"
 #include "keras_litert/result.h"
 
 namespace keras_litert::cli {
@@ -18,11 +19,20 @@ struct QuantizeArguments {
   std::string input_type;          // --input-type
   std::string output_type;         // --output-type
   std::string runtime;             // --runtime
+  // Of the recipe "auto".
+  std::string min_sqnr;                   // --min-sqnr
+  std::string max_loss;                   // --max-loss
+  std::string max_size;                   // --max-size, as given: "250kB"
+  std::vector<std::string> auto_recipes;  // --auto-recipe
+  std::string save_recipe;                // --save-recipe
 };
 
 // The file's recipe and rules, then those of the command line, which so come last and count.
 // Errors: usage-11 for a rule that cannot be read, quantize-6 for a file that is no recipe file.
 Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments);
+
+// Writes what a conversion did as a recipe file, which does the same again.
+Status SaveRecipe(const std::string& path, const ConvertReport& report, RangeMethod method);
 
 // "--calibrate-method" values.
 std::vector<std::string> RangeMethodNames();

@@ -181,14 +181,23 @@ void PrintError(const Error& error) {
 Progress::Progress(bool enabled) : enabled_(enabled && StderrIsTerminal()), started_ms_(NowMs()) {}
 
 void Progress::Update(int64_t done, int64_t total) {
-  if (!enabled_ || total <= 0) return;
+  if (total <= 0) return;
+  const double part = std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0);
+  Show(
+      fmt::format("writing {:3.0f}%  {} of {}", part * 100, FormatBytes(done), FormatBytes(total)));
+}
+
+void Progress::Update(std::string_view work, int64_t done, int64_t total) {
+  Show(fmt::format("{} {} of {}", work, FormatCount(done), FormatCount(total)));
+}
+
+void Progress::Show(const std::string& text) {
+  if (!enabled_) return;
   const int64_t now = NowMs();
   if (now - started_ms_ < 500 || now - last_ms_ < 100) return;
   last_ms_ = now;
   shown_ = true;
-  const double part = std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0);
-  PrintErr(fmt::format("\r\x1b[Kwriting {:3.0f}%  {} of {}", part * 100, FormatBytes(done),
-                       FormatBytes(total)));
+  PrintErr("\r\x1b[K" + text);
   std::fflush(stderr);
 }
 

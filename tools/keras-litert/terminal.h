@@ -46,7 +46,7 @@ void PrintErr(std::string_view text);
 // Prints each diagnostic as `path: code: message` with its help below.
 void PrintError(const Error& error);
 
-// Shows how far a long write is, on one line of standard error that Finish() erases. Silent unless
+// Shows how far long work is, on one line of standard error that Finish() erases. Silent unless
 // standard error is a terminal and the work lasts longer than half a second.
 class Progress {
  public:
@@ -55,10 +55,15 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // Bytes that are written.
   void Update(int64_t done, int64_t total);
+  // Steps of other work: "calibrating: batch 3 of 16".
+  void Update(std::string_view work, int64_t done, int64_t total);
   void Finish();
 
  private:
+  void Show(const std::string& text);
+
   bool enabled_;
   bool shown_ = false;
   int64_t started_ms_;

@@ -1,0 +1,618 @@
+// In four steps:
+//
+//   1. Each recipe for the whole model: what it makes of each layer, in bytes.
+//   2. Each layer's noise alone: the float model with that layer quantized, on some samples.
+//   3. From every layer in its smallest form to every layer in its most exact one, the layer that
+//      saves most noise for a byte next (quantize/search.h). The first place on this path that
+//      keeps to the budget is found by bisection, each step measured.
+//   4. Layers on it whose bytes turn out not to be needed go back.
+#include "auto_quantize.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "ir/copy.h"
+#include "litert/writer.h"
+#include "measure.h"
+#include "quantize/quantize.h"
+#include "quantize/recipe.h"
+#include "quantize/search.h"
+#include "util/cancelled.h"
+
+namespace keras_litert {
+namespace {
+
+using quantize::Choice;
+using quantize::Part;
+
+constexpr std::string_view kFloat = "float32";
+// Batches that tell a layer's noise.
+constexpr size_t kFewBatches = 4;
+// Layers whose noise is measured, those of most bytes first; that of others is estimated.
+constexpr size_t kMostParts = 96;
+// Layers that are tried in a smaller form after the bisection.
+constexpr size_t kMostTrims = 8;
+// What DEQUANTIZE and QUANTIZE around a float operator among integers cost in a file.
+constexpr int64_t kBorderBytes = 300;
+
+double NoiseOf(double decibels) {
+  return std::pow(10.0, -decibels / 10);
+}
+
+// Over all outputs.
+double NoiseOf(const std::vector<OutputError>& errors) {
+  double noise = 0;
+  for (const OutputError& error : errors) noise += NoiseOf(error.sqnr);
+  return noise;
+}
+
+Result<bool> IsCalibrated(const std::string& recipe) {
+  QuantizeOptions options;
+  options.recipe = recipe;
+  return quantize::NeedsCalibration(options);
+}
+
+std::vector<std::string> RecipesOf(const AutoQuantize& search) {
+  return search.recipes.empty() ? AutoRecipes() : search.recipes;
+}
+
+// "dynamic_int8, 2 float16, 1 float32"
+std::string NameOf(const QuantizeOptions& options) {
+  std::map<std::string, int> counts;
+  for (const QuantizeRule& rule : options.rules) ++counts[rule.recipe];
+  std::string name = options.recipe;
+  for (const auto& [recipe, count] : counts) name += fmt::format(", {} {}", count, recipe);
+  return name;
+}
+
+class Search {
+ public:
+  Search(const ir::Module& module, const QuantizeOptions& options, const quantize::Ranges& ranges,
+         const Batches& batches, const std::filesystem::path& output,
+         const std::function<bool()>& cancelled)
+      : module_(module),
+        options_(options),
+        search_(options.search),
+        ranges_(ranges),
+        batches_(batches),
+        output_(output),
+        cancelled_(cancelled),
+        plain_(options) {
+    plain_.calibrate.samples.clear();
+    plain_.search = {};
+  }
+
+  Result<Found> Run() {
+    KL_ASSIGN_OR_RETURN(
+        float_run_, FloatRun::Start(module_, batches_, options_.calibrate, output_, cancelled_));
+    KL_RETURN_IF_ERROR(TryUniform());
+    KL_RETURN_IF_ERROR(SearchWeights());
+    for (const std::string& recipe : calibrated_) {
+      if (!reports_.contains(recipe) || !IsWorthwhile(recipe)) continue;
+      KL_RETURN_IF_ERROR(SearchIntegers(recipe));
+    }
+    const std::optional<size_t> best = Best();
+    if (!best) return std::unexpected(NothingFits());
+    return Found{trials_[*best].recipe, trials_[*best].rules, errors_[*best], std::move(trials_)};
+  }
+
+ private:
+  bool has_accuracy() const { return search_.min_sqnr || search_.max_loss; }
+
+  // ---- One recipe ----
+
+  struct Evaluation {
+    int64_t bytes = 0;
+    std::vector<OutputError> errors;
+    std::vector<QuantizedOperator> reports;
+  };
+
+  // Writes and runs the model with a recipe; `use` is given the file.
+  template <typename F>
+  Result<Evaluation> Evaluate(const QuantizeOptions& recipe, size_t most_batches, F&& use) {
+    if (cancelled_ && cancelled_()) return Cancelled();
+    if (search_.progress) search_.progress(runs_, std::max(runs_ + 1, expected_runs_));
+    ++runs_;
+    ir::ModuleCopy copy = ir::Copy(module_);
+    quantize::Ranges ranges;
+    for (const auto& [tensor, range] : ranges_) ranges[copy.tensors.at(tensor)] = range;
+    QuantizeOptions options = plain_;
+    options.recipe = recipe.recipe;
+    options.rules = WithTheCallers(recipe.rules);
+    KL_ASSIGN_OR_RETURN(quantize::Quantized quantized,
+                        quantize::Quantize(copy.module, options, ranges));
+    const ScratchFile file(output_);
+    litert::WriteOptions write;
+    write.cancelled = cancelled_;
+    Evaluation evaluation;
+    KL_ASSIGN_OR_RETURN(evaluation.bytes, litert::WriteFile(copy.module, file.path(), write));
+    KL_ASSIGN_OR_RETURN(evaluation.errors,
+                        float_run_->Compare(copy.module, file.path(), most_batches, cancelled_));
+    evaluation.reports = std::move(quantized.reports);
+    KL_RETURN_IF_ERROR(use(file.path()));
+    return evaluation;
+  }
+
+  std::vector<QuantizeRule> WithTheCallers(std::vector<QuantizeRule> rules) const {
+    rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());
+    return rules;
+  }
+
+  // The noise that a rule alone adds to the float model.
+  Result<double> NoiseAlone(QuantizeRule rule) {
+    QuantizeOptions recipe;
+    recipe.rules.push_back(std::move(rule));
+    KL_ASSIGN_OR_RETURN(const Evaluation evaluation,
+                        Evaluate(recipe, kFewBatches, [](const auto&) { return Status(); }));
+    return std::max(0.0, NoiseOf(evaluation.errors) - background_);
+  }
+
+  // Measures a recipe and puts it on the list. Gives its number there.
+  Result<size_t> Try(const QuantizeOptions& recipe) {
+    Trial trial;
+    trial.name = NameOf(recipe);
+    trial.recipe = recipe.recipe;
+    trial.rules = WithTheCallers(recipe.rules);
+    Result<Evaluation> evaluation =
+        Evaluate(recipe, kMostBatches, [&](const std::filesystem::path& file) -> Status {
+          if (!search_.metric) return {};
+          const std::optional<double> metric = search_.metric(file);
+          if (!metric) return Cancelled();
+          trial.metric = *metric;
+          return {};
+        });
+    if (!evaluation) {
+      const Diagnostic& first = evaluation.error().diagnostics().front();
+      // Weights that a recipe cannot hold are a reason against it, other failures are not.
+      if (!first.code.starts_with("quantize-")) return std::unexpected(evaluation.error());
+      trial.failure = first.message;
+      errors_.emplace_back();
+      trials_.push_back(std::move(trial));
+      return trials_.size() - 1;
+    }
+    trial.file_bytes = evaluation->bytes;
+    for (const OutputError& error : evaluation->errors) {
+      trial.sqnr = std::min(trial.sqnr, error.sqnr);
+      trial.max_relative = std::max(trial.max_relative, error.max_relative);
+    }
+    trial.fits = IsAccurate(trial) && IsSmall(trial);
+    if (recipe.rules.empty()) reports_[recipe.recipe] = std::move(evaluation->reports);
+    errors_.push_back(std::move(evaluation->errors));
+    trials_.push_back(std::move(trial));
+    return trials_.size() - 1;
+  }
+
+  bool IsAccurate(const Trial& trial) const {
+    if (!trial.failure.empty()) return false;
+    if (search_.min_sqnr && !(trial.sqnr >= *search_.min_sqnr)) return false;
+    if (!search_.max_loss) return true;
+    if (!search_.metric) return trial.max_relative <= *search_.max_loss;
+    return trial.metric >= float_metric_.value_or(trial.metric) - *search_.max_loss;
+  }
+
+  bool IsSmall(const Trial& trial) const {
+    return trial.failure.empty() && (!search_.max_size || trial.file_bytes <= *search_.max_size);
+  }
+
+  // Less is better.
+  double LossOf(const Trial& trial) const {
+    if (search_.metric) return -trial.metric;
+    return -trial.sqnr;
+  }
+
+  std::optional<size_t> Best() const {
+    std::optional<size_t> best;
+    for (size_t i = 0; i < trials_.size(); ++i) {
+      const Trial& trial = trials_[i];
+      if (!trial.fits) continue;
+      if (!best) {
+        best = i;
+        continue;
+      }
+      const std::pair<double, double> mine(trial.file_bytes, LossOf(trial));
+      const std::pair<double, double> its(trials_[*best].file_bytes, LossOf(trials_[*best]));
+      const bool better =
+          has_accuracy() ? mine < its
+                         : std::pair(mine.second, mine.first) < std::pair(its.second, its.first);
+      if (better) best = i;
+    }
+    return best;
+  }
+
+  Error NothingFits() const {
+    const auto describe = [&](const Trial& trial) {
+      std::string text =
+          fmt::format("'{}' has {} bytes and {:.1f} dB", trial.name, trial.file_bytes, trial.sqnr);
+      text += search_.metric ? fmt::format(", metric {:.6g}", trial.metric)
+                             : fmt::format(", differs by {:.2g} of the range", trial.max_relative);
+      return text;
+    };
+    const Trial* small = nullptr;     // the most accurate that is small enough
+    const Trial* accurate = nullptr;  // the smallest that is accurate enough
+    const Trial* smallest = nullptr;
+    const Trial* exact = nullptr;
+    for (const Trial& trial : trials_) {
+      if (!trial.failure.empty()) continue;
+      if (IsSmall(trial) && (small == nullptr || LossOf(trial) < LossOf(*small))) small = &trial;
+      if (IsAccurate(trial) && (accurate == nullptr || trial.file_bytes < accurate->file_bytes)) {
+        accurate = &trial;
+      }
+      if (smallest == nullptr || trial.file_bytes < smallest->file_bytes) smallest = &trial;
+      if (exact == nullptr || LossOf(trial) < LossOf(*exact)) exact = &trial;
+    }
+    std::string found;
+    if (small == nullptr && smallest != nullptr) {
+      found = "the smallest that was found: " + describe(*smallest);
+    } else if (accurate == nullptr && exact != nullptr) {
+      found = "the most accurate that was found: " + describe(*exact);
+    } else if (small != nullptr && accurate != nullptr) {
+      found = fmt::format(
+          "the most accurate that is small enough: {}; the smallest that is "
+          "accurate enough: {}",
+          describe(*small), describe(*accurate));
+    }
+    return Error(
+        Diagnostic{"", "auto-1",
+                   fmt::format("none of {} recipes that were tried keeps to the budget; {}",
+                               trials_.size(), found),
+                   "Loosen the budget, or let the search choose from other recipes."});
+  }
+
+  // ---- 1. Each recipe for the whole model ----
+
+  Status TryUniform() {
+    std::vector<std::string> names = RecipesOf(search_);
+    // The float file is what a metric is compared with.
+    if (std::find(names.begin(), names.end(), kFloat) == names.end() && search_.metric) {
+      QuantizeOptions exact;
+      exact.recipe = kFloat;
+      KL_ASSIGN_OR_RETURN(const Evaluation ignored,
+                          Evaluate(exact, 1, [&](const std::filesystem::path& file) -> Status {
+                            float_metric_ = search_.metric(file);
+                            return float_metric_ ? Status() : Cancelled();
+                          }));
+    }
+    std::stable_partition(names.begin(), names.end(),
+                          [](const std::string& name) { return name == kFloat; });
+    expected_runs_ = names.size();
+    for (const std::string& name : names) {
+      KL_ASSIGN_OR_RETURN(const bool calibrated, IsCalibrated(name));
+      QuantizeOptions recipe;
+      recipe.recipe = name;
+      KL_ASSIGN_OR_RETURN(const size_t trial, Try(recipe));
+      if (name == kFloat && search_.metric) float_metric_ = trials_[trial].metric;
+      if (!trials_[trial].failure.empty()) continue;
+      (calibrated ? calibrated_ : stored_).push_back(name);
+    }
+    // What the caller's rules do, whatever else is chosen.
+    if (!options_.rules.empty()) {
+      QuantizeOptions nothing;
+      nothing.recipe = kFloat;
+      KL_ASSIGN_OR_RETURN(const Evaluation evaluation,
+                          Evaluate(nothing, kFewBatches, [](const auto&) { return Status(); }));
+      background_ = NoiseOf(evaluation.errors);
+    }
+    return {};
+  }
+
+  // ---- Recipes of weights: a part is a layer's operators of one kind ----
+
+  Status SearchWeights() {
+    std::map<std::pair<std::string, std::string>, size_t> known;
+    std::vector<Part> parts;
+    std::map<std::pair<size_t, std::string>, double> weights_noise;
+    for (const std::string& recipe : stored_) {
+      std::map<size_t, Choice> choices;
+      for (const QuantizedOperator& op : reports_[recipe]) {
+        if (op.bytes_before == 0) continue;
+        const auto [found, added] = known.try_emplace({op.layer, op.op}, parts.size());
+        if (added) parts.push_back({op.layer, op.op, {}});
+        Choice& choice = choices[found->second];
+        choice.recipe = recipe;
+        choice.bytes += op.bytes_after;
+        double& noise = weights_noise[{found->second, recipe}];
+        if (op.recipe != kFloat) noise = std::max(noise, NoiseOf(op.weights_sqnr));
+      }
+      for (auto& [part, choice] : choices) parts[part].choices.push_back(std::move(choice));
+    }
+    if (reports_.contains(std::string(kFloat))) {
+      // Its report has no entries: nothing was asked for.
+      for (const auto& [key, part] : known) {
+        const Part& other = parts[part];
+        int64_t bytes = 0;
+        for (const std::string& recipe : stored_) {
+          for (const QuantizedOperator& op : reports_[recipe]) {
+            if (op.layer == other.layer && op.op == other.op) bytes += op.bytes_before;
+          }
+          if (bytes > 0) break;
+        }
+        parts[part].choices.push_back({std::string(kFloat), bytes, 0});
+      }
+    }
+    if (parts.empty()) return {};
+    KL_RETURN_IF_ERROR(MeasureNoise(parts, weights_noise));
+    for (const Part& part : parts) {
+      for (const Choice& choice : part.choices) {
+        stored_choices_[part.layer].push_back({part.op, choice});
+      }
+    }
+    return Descend(std::move(parts), "");
+  }
+
+  // Fills in the choices' noise: each alone on the float model. One that has much less noise in its
+  // weights than another that was measured is estimated from it: noise of weights passes on
+  // linearly.
+  Status MeasureNoise(std::vector<Part>& parts,
+                      const std::map<std::pair<size_t, std::string>, double>& weights_noise) {
+    std::vector<size_t> order(parts.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    const auto bytes = [&](size_t i) {
+      int64_t most = 0;
+      for (const Choice& choice : parts[i].choices) most = std::max(most, choice.bytes);
+      return most;
+    };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return bytes(a) > bytes(b); });
+    expected_runs_ = runs_ + std::min(order.size(), kMostParts) + 8;
+    double worst_ratio = 1;  // of noise in the output to noise in the weights
+    for (size_t n = 0; n < order.size(); ++n) {
+      const size_t i = order[n];
+      std::optional<double> ratio;
+      std::vector<Choice*> noisy;
+      for (Choice& choice : parts[i].choices) {
+        const auto found = weights_noise.find({i, choice.recipe});
+        if (found != weights_noise.end() && found->second > 0) noisy.push_back(&choice);
+      }
+      std::stable_sort(noisy.begin(), noisy.end(), [&](const Choice* a, const Choice* b) {
+        return weights_noise.at({i, a->recipe}) > weights_noise.at({i, b->recipe});
+      });
+      for (Choice* choice : noisy) {
+        const double stored = weights_noise.at({i, choice->recipe});
+        constexpr double kMuchLess = 1e-2;
+        const bool measured = n < kMostParts;
+        const double first = weights_noise.at({i, noisy.front()->recipe});
+        if (measured && (choice == noisy.front() || stored > first * kMuchLess)) {
+          KL_ASSIGN_OR_RETURN(choice->noise,
+                              NoiseAlone({parts[i].layer, parts[i].op, choice->recipe}));
+          ratio = std::max(ratio.value_or(0), choice->noise / stored);
+          worst_ratio = std::max(worst_ratio, *ratio);
+        } else {
+          choice->noise = stored * ratio.value_or(worst_ratio);
+        }
+      }
+    }
+    return {};
+  }
+
+  // ---- Recipes that compute in integers: a part is a layer ----
+
+  // A caller who names the recipes may want integers for speed; else a search whose smallest file
+  // is larger than what was found finds nothing.
+  bool IsWorthwhile(const std::string& recipe) const {
+    const std::optional<size_t> best = Best();
+    if (!best || !search_.recipes.empty() || !has_accuracy()) return true;
+    const auto uniform = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
+      return trial.recipe == recipe && trial.rules.size() == options_.rules.size();
+    });
+    return uniform != trials_.end() && uniform->file_bytes < trials_[*best].file_bytes;
+  }
+
+  Status SearchIntegers(const std::string& base) {
+    std::vector<Part> parts;
+    std::map<std::string, size_t> known;
+    for (const QuantizedOperator& op : reports_[base]) {
+      // A rule for a layer without a name would be one for all layers.
+      if (op.layer.empty() || op.recipe == kFloat) continue;
+      const auto [found, added] = known.try_emplace(op.layer, parts.size());
+      if (added) parts.push_back({op.layer, "", {{base, 0, 0}}});
+      parts[found->second].choices[0].bytes += op.bytes_after;
+    }
+    expected_runs_ = runs_ + parts.size() + 8;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      Part& part = parts[i];
+      if (i < kMostParts) {
+        KL_ASSIGN_OR_RETURN(part.choices[0].noise, NoiseAlone({part.layer, "", base}));
+      }
+      std::map<std::string, Choice> others;
+      for (const auto& [op, choice] : stored_choices_[part.layer]) {
+        Choice& sum = others[choice.recipe];
+        sum.recipe = choice.recipe;
+        sum.bytes += choice.bytes;
+        sum.noise += choice.noise;
+      }
+      if (reports_.contains(std::string(kFloat)) && others.empty()) {
+        others[std::string(kFloat)] = {std::string(kFloat), part.choices[0].bytes, 0};
+      }
+      for (auto& [recipe, choice] : others) {
+        choice.bytes += kBorderBytes;
+        part.choices.push_back(std::move(choice));
+      }
+    }
+    if (parts.empty()) return {};
+    return Descend(std::move(parts), base);
+  }
+
+  // ---- 3. and 4. ----
+
+  Status Descend(std::vector<Part> parts, const std::string& base) {
+    const std::vector<size_t> path = quantize::MakePath(parts);
+    // The parts' choices after so many steps.
+    const auto at = [&](size_t steps) {
+      std::vector<size_t> choices(parts.size());
+      for (size_t i = 0; i < steps; ++i) ++choices[path[i]];
+      return choices;
+    };
+    std::map<std::vector<size_t>, size_t> tried;
+    const auto trial_of = [&](const std::vector<size_t>& choices) -> Result<size_t> {
+      const auto known = tried.find(choices);
+      if (known != tried.end()) return known->second;
+      const QuantizeOptions recipe = quantize::MakeRecipe(parts, choices, base);
+      // A recipe for the whole model may have been tried under its name.
+      const auto uniform = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
+        return recipe.rules.empty() && trial.recipe == recipe.recipe &&
+               trial.rules.size() == options_.rules.size();
+      });
+      if (uniform != trials_.end()) return tried[choices] = uniform - trials_.begin();
+      KL_ASSIGN_OR_RETURN(const size_t trial, Try(recipe));
+      return tried[choices] = trial;
+    };
+    // With a budget of accuracy: the fewest steps that are accurate. Without: the most steps that
+    // are small, which is one less than the fewest that are not.
+    const auto is_far_enough = [&](size_t steps) -> Result<bool> {
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(at(steps)));
+      return has_accuracy() ? IsAccurate(trials_[trial]) : !IsSmall(trials_[trial]);
+    };
+    size_t low = 0;
+    size_t high = path.size() + 1;  // taken as far enough, whether it is or not
+    while (low < high) {
+      const size_t middle = low + (high - low) / 2;
+      KL_ASSIGN_OR_RETURN(const bool enough, is_far_enough(middle));
+      if (enough) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return has_accuracy() ? TakeBack(parts, path, at, trial_of, low)
+                          : GoOn(parts, path, at, trial_of, low);
+  }
+
+  // Takes back single steps, those of most bytes first, as long as that is accurate.
+  template <typename At, typename TrialOf>
+  Status TakeBack(const std::vector<Part>& parts, const std::vector<size_t>& path, At&& at,
+                  TrialOf&& trial_of, size_t steps) {
+    if (steps > path.size()) return {};
+    std::vector<size_t> choices = at(steps);
+    const auto saved = [&](size_t part) {
+      const std::vector<Choice>& all = parts[part].choices;
+      return all[choices[part]].bytes - all[choices[part] - 1].bytes;
+    };
+    std::vector<size_t> raised;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (choices[i] > 0) raised.push_back(i);
+    }
+    std::stable_sort(raised.begin(), raised.end(),
+                     [&](size_t a, size_t b) { return saved(a) > saved(b); });
+    if (raised.size() > kMostTrims) raised.resize(kMostTrims);
+    for (const size_t part : raised) {
+      --choices[part];
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(choices));
+      if (!IsAccurate(trials_[trial])) ++choices[part];
+    }
+    return {};
+  }
+
+  // Takes further steps, in the order of the path, as long as there is room.
+  template <typename At, typename TrialOf>
+  Status GoOn(const std::vector<Part>& parts, const std::vector<size_t>& path, At&& at,
+              TrialOf&& trial_of, size_t too_far) {
+    if (too_far == 0) return {};
+    std::vector<size_t> choices = at(too_far - 1);
+    KL_ASSIGN_OR_RETURN(size_t now, trial_of(choices));
+    std::set<size_t> stopped;  // parts whose steps in between were left out
+    size_t tries = 0;
+    for (size_t i = too_far - 1; i < path.size() && tries < kMostTrims; ++i) {
+      const size_t part = path[i];
+      const std::vector<Choice>& all = parts[part].choices;
+      const int64_t more = all[choices[part] + 1].bytes - all[choices[part]].bytes;
+      if (stopped.contains(part) || trials_[now].file_bytes + more > *search_.max_size) {
+        stopped.insert(part);
+        continue;
+      }
+      ++tries;
+      ++choices[part];
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(choices));
+      if (IsSmall(trials_[trial]) && LossOf(trials_[trial]) < LossOf(trials_[now])) {
+        now = trial;
+      } else {
+        --choices[part];
+        stopped.insert(part);
+      }
+    }
+    return {};
+  }
+
+  const ir::Module& module_;
+  const QuantizeOptions& options_;
+  const AutoQuantize& search_;
+  const quantize::Ranges& ranges_;
+  const Batches& batches_;
+  const std::filesystem::path& output_;
+  const std::function<bool()>& cancelled_;
+  QuantizeOptions plain_;  // what a recipe is put in
+
+  std::unique_ptr<FloatRun> float_run_;
+  std::optional<double> float_metric_;
+  double background_ = 0;                // noise of the caller's rules
+  std::vector<std::string> stored_;      // recipes of weights, in the caller's order
+  std::vector<std::string> calibrated_;  // recipes of activations
+  std::map<std::string, std::vector<QuantizedOperator>> reports_;  // of recipes for the whole model
+  // What SearchWeights() found, by layer: an operator's choices.
+  std::map<std::string, std::vector<std::pair<std::string, Choice>>> stored_choices_;
+  std::vector<Trial> trials_;
+  std::vector<std::vector<OutputError>> errors_;  // of the trials
+  size_t runs_ = 0;
+  size_t expected_runs_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::string> AutoRecipes() {
+  std::vector<std::string> names;
+  // The smallest first; those that this build has.
+  for (const std::string_view name : {"int4", "dynamic_int8", "int8", "float16"}) {
+    const auto known = QuantizeRecipes();
+    if (std::any_of(known.begin(), known.end(), [&](const QuantizeRecipe& recipe) {
+          return recipe.name == name || recipe.alias == name;
+        })) {
+      names.emplace_back(name);
+    }
+  }
+  names.emplace_back(kFloat);
+  return names;
+}
+
+bool IsAuto(const QuantizeOptions& options) {
+  return options.recipe == kAuto;
+}
+
+Result<bool> CheckAuto(const QuantizeOptions& options) {
+  const AutoQuantize& search = options.search;
+  const char* budgets =
+      "Give --min-sqnr, --max-loss or --max-size (in Python min_sqnr=, max_loss=, max_size=).";
+  if (!search.min_sqnr && !search.max_loss && !search.max_size) {
+    return Fail("", "auto-2", "the recipe 'auto' needs a budget to search in", budgets);
+  }
+  const auto is_integer = [](const std::string& type) { return !type.empty() && type != kFloat; };
+  if (is_integer(options.input_type) || is_integer(options.output_type)) {
+    return Fail("", "auto-2", "the recipe 'auto' keeps inputs and outputs float32",
+                "Save the recipe that it finds, and convert with that and the types.");
+  }
+  bool calibrated = false;
+  for (const std::string& recipe : RecipesOf(search)) {
+    KL_ASSIGN_OR_RETURN(const bool its, IsCalibrated(recipe));
+    calibrated |= its;
+  }
+  QuantizeOptions rules;
+  rules.rules = options.rules;
+  KL_ASSIGN_OR_RETURN(const bool its, quantize::NeedsCalibration(rules));
+  return calibrated || its;
+}
+
+Result<Found> FindRecipe(const ir::Module& module, const QuantizeOptions& options,
+                         const quantize::Ranges& ranges, const Batches& batches,
+                         const std::filesystem::path& output,
+                         const std::function<bool()>& cancelled) {
+  return Search(module, options, ranges, batches, output, cancelled).Run();
+}
+
+}  // namespace keras_litert
