@@ -6,7 +6,7 @@
 namespace keras_litert::cli {
 namespace {
 
-// Diagnostics that are no problem of the model itself, by family ("archive" of "archive-2").
+// Diagnostics that are no problem of the model itself, by family ("archive" of "archive-2") or code.
 constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"usage", ExitCode::kUsage},
     {"option", ExitCode::kUsage},  // what an option asks for does not fit the model
@@ -30,7 +30,7 @@ ExitCode CodeOf(const Diagnostic& diagnostic) {
   const std::string_view code = diagnostic.code;
   const std::string_view family = code.substr(0, code.rfind('-'));
   for (const auto& [name, exit_code] : kCodes) {
-    if (family == name) return exit_code;
+    if (family == name || code == name) return exit_code;
   }
   return ExitCode::kModel;
 }
