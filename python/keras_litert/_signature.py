@@ -16,13 +16,15 @@ from keras_litert.errors import Diagnostic, ExportError
 class Leaf:
     """One input. `shape` has None for sizes that are known only when the file runs.
 
-    `axes`, where given, names each axis: unknown sizes of one name are one size.
+    `axes`, where given, names each axis: unknown sizes of one name are one size. `value`, where
+    given, is what the model's code needs as numbers (nested tuples): no input of the file.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     axes: tuple[str, ...] = ()
+    value: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,14 @@ class Signature:
 
     def leaves(self) -> list[Leaf]:
         """The file's inputs, in its order: dicts by ascending key."""
+        return [leaf for leaf in self.all() if leaf.value is None]
+
+    def values(self) -> list[Leaf]:
+        """The leaves that have a value in the file."""
+        return [leaf for leaf in self.all() if leaf.value is not None]
+
+    def all(self) -> list[Leaf]:
+        """What the model takes, in order."""
         return [leaf for leaf in flatten((self.args, self.kwargs)) if isinstance(leaf, Leaf)]
 
 

@@ -353,10 +353,53 @@ class MultimodalExporterConfig(ExporterConfig):
     label = "multimodal model"
     overrides = ("batch_size", "max_sequence_length", "image_size", "audio_length")
 
+    def signature(self, overrides=None, *, preprocessor=None, static=False):
+        signature = super().signature(overrides, preprocessor=preprocessor, static=static)
+        if not any(leaf.name == "image_grid_thw" for leaf in signature.leaves()):
+            return signature
+        return self._with_grid(signature, overrides or Overrides(), preprocessor)
+
+    def _with_grid(self, signature, overrides, preprocessor):
+        """The signature for images of one size: the model's code computes with its numbers.
+
+        `image_grid_thw` [batch, images, 3] holds each image's frames, rows and columns of patches.
+        One image of one frame for each row of the batch; its patches are `pixel_values`' axis 1,
+        and each square of spatial_merge_size² patches takes the place of one token.
+        """
+        encoder = self.backbone.vision_encoder
+        patch, merge = encoder.patch_size, encoder.spatial_merge_size
+        fixed = self.fixed_sizes(overrides)
+        known = {**self.default_sizes(self.preprocessor_sizes(preprocessor)), **fixed}
+        for name in ("height", "width"):
+            if known[name] % (patch * merge):
+                raise problem(
+                    "hub-3",
+                    f"the image's {name} is {known[name]}, the model takes multiples of "
+                    f"{patch * merge}: {merge} patches of {patch} pixels make a token",
+                    f"Give image_size=, for example {patch * merge * 4}.",
+                )
+        rows, columns = known["height"] // patch, known["width"] // patch
+        batch = overrides.batch_size or 1
+        sizes = {
+            "batch": batch,
+            "patches": rows * columns,
+            "images": 1,
+            "vision_tokens": rows * columns // merge**2,
+        }
+
+        def fix(leaf):
+            shape = tuple(sizes.get(name, n) for name, n in zip(leaf.axes, leaf.shape))
+            value = (((1, rows, columns),),) * batch if leaf.name == "image_grid_thw" else None
+            return dataclasses.replace(leaf, shape=shape, value=value)
+
+        return _map(signature, fix)
+
 
 def axes_of(leaf: _signature.Leaf) -> tuple[str, ...]:
     """A name for each axis of an input; axes of one name have one size."""
     rank = len(leaf.shape)
+    if leaf.name == "pixel_values" and rank == 6:  # Patches, cut by the preprocessor.
+        return ("batch", "patches", "frames", "patch_height", "patch_width", "channels")
     if _is_image(leaf):
         lead = [f"image_{i}" for i in range(rank - 4)]
         return ("batch", *lead, "height", "width", "channels")

@@ -72,8 +72,10 @@ def export(
         decoder_sequence_length=decoder_sequence_length,
     )
     signature = config.signature(overrides, preprocessor=preprocessor)
+    values = [f"{leaf.name} is {_text(leaf.value)} in the file" for leaf in signature.values()]
     try:
-        return plain.export_signature(model, path, signature, **options)
+        report = plain.export_signature(model, path, signature, **options)
+        return dataclasses.replace(report, notes=[*report.notes, *values])
     except ExportError as error:
         fixed = config.signature(overrides, preprocessor=preprocessor, static=True)
         if fixed.leaves() == signature.leaves() or plain.is_of_the_request(error):
@@ -87,7 +89,11 @@ def export(
         note = (
             f"sizes fixed, which the model's code needs: {sizes} ({reason.path}: {reason.message})"
         )
-        return dataclasses.replace(report, notes=[*report.notes, note])
+        return dataclasses.replace(report, notes=[*report.notes, *values, note])
+
+
+def _text(value) -> str:
+    return f"[{', '.join(map(_text, value))}]" if isinstance(value, tuple) else str(value)
 
 
 def _sizes(dynamic: _signature.Signature, fixed: _signature.Signature) -> str:

@@ -49,6 +49,8 @@ def _run(trace, model, signature, states, trace_layers) -> ExportError | None:
     shared: dict[str, int] = {}
 
     def make_input(leaf):
+        if leaf.value is not None:
+            return keras.ops.convert_to_tensor(leaf.value, dtype=leaf.dtype)
         sizes = [-1 if size is None else size for size in leaf.shape]
         for axis, name in enumerate(leaf.axes):
             if axis > 0 and leaf.shape[axis] is None:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import oracle
 from keras_litert import _signature, hub
+from keras_litert.hub._configs import OVERRIDES
 
 
 @dataclasses.dataclass
@@ -23,12 +24,30 @@ class Result:
     notes: list[str]
 
 
+def recorded(backend):
+    """IDs of the cases that KERAS_LITERT_HUB_JSON has a result of, on this backend."""
+    target = os.environ.get("KERAS_LITERT_HUB_JSON")
+    if not target or not os.path.exists(target):
+        return set()
+    with open(target) as file:
+        entries = [json.loads(line) for line in file]
+    return {entry["id"] for entry in entries if entry["backend"] == backend}
+
+
 def record(case, result):
-    """Appends what a case gave to the file that KERAS_LITERT_HUB_JSON names (scripts/hub)."""
+    """Appends what a case gave to the file that KERAS_LITERT_HUB_JSON names (scripts/hub).
+
+    result: a Result, or the exception that ended the case.
+    """
     target = os.environ.get("KERAS_LITERT_HUB_JSON")
     if not target:
         return
-    entry = {"id": case.id, "backend": keras.backend.backend(), **dataclasses.asdict(result)}
+    if isinstance(result, BaseException):
+        lines = [line for line in str(result).splitlines() if line.strip()]
+        found = {"failed": f"{type(result).__name__}: {lines[0] if lines else ''}"}
+    else:
+        found = dataclasses.asdict(result)
+    entry = {"id": case.id, "backend": keras.backend.backend(), **found}
     with open(target, "a") as file:
         file.write(json.dumps(entry) + "\n")
 
@@ -103,7 +122,8 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
             content = file.read()
     file = oracle.File(content)
     assert not file.custom_operators, file.custom_operators
-    signature = hub.get_exporter_config(model).signature()
+    sizes = {key: n for key, n in case.options.items() if key in OVERRIDES}
+    signature = hub.get_exporter_config(model).signature(hub.Overrides(**sizes))
     leaves = signature.leaves()
     assert [info.name for info in file.inputs] == [leaf.name for leaf in leaves]
     fixed = [name for name, *_ in report.inputs] and {
@@ -125,7 +145,10 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
         arrays = draw(case, model, static, batch, size)
         iterator = iter(arrays)
         args = _signature.map_leaves(
-            lambda leaf: keras.ops.convert_to_tensor(next(iterator), dtype=leaf.dtype), static.args
+            lambda leaf: keras.ops.convert_to_tensor(
+                next(iterator) if leaf.value is None else leaf.value, dtype=leaf.dtype
+            ),
+            static.args,
         )
         training = {"training": False} if model._call_has_training_arg else {}
         outputs = model(*args, **training)
@@ -149,6 +172,8 @@ def _signature_of(signature, shapes):
     """The signature with the sizes that the file has."""
 
     def fix(leaf):
+        if leaf.value is not None:
+            return leaf
         shape = tuple(None if n < 0 else n for n in shapes[leaf.name])
         return dataclasses.replace(leaf, shape=shape)
 

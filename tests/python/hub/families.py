@@ -21,10 +21,7 @@ JAX_ONLY: set[str] = {
     "video_prism-VideoPrismBackbone(text)",
 }
 # Models that cannot be exported, and why: the tests expect the failure.
-_GRID = "its vision encoder asks for the numbers in image_grid_thw while it is traced"
-MISSING: dict[str, str] = {
-    "qwen3_5-Qwen3_5Backbone(vision)": _GRID,
-}
+MISSING: dict[str, str] = {}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -390,6 +390,8 @@ backbone(
     variant="(vision)",
     sizes=(6, 7),
     inputs=qwen3_5_inputs,
+    tasks=("Qwen3_5CausalLM",),
+    options={"image_size": 16},
 )
 add(
     "rqvae",

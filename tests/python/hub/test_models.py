@@ -25,4 +25,9 @@ def _marks(case):
     "case", [pytest.param(case, id=case.id, marks=_marks(case)) for case in families.cases()]
 )
 def test_model(case):
-    checks.record(case, checks.check(case))
+    try:
+        result = checks.check(case)
+    except Exception as error:
+        checks.record(case, error)
+        raise
+    checks.record(case, result)
