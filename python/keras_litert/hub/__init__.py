@@ -14,7 +14,7 @@ from keras_litert.hub._configs import (
     TextExporterConfig,
     VisionExporterConfig,
 )
-from keras_litert.hub._export import export, is_hub_model
+from keras_litert.hub._export import PartsReport, export, is_hub_model
 from keras_litert.hub._registry import get_exporter_config, register_exporter_config, supported
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "ExporterConfig",
     "MultimodalExporterConfig",
     "Overrides",
+    "PartsReport",
     "TextExporterConfig",
     "VisionExporterConfig",
     "export",

@@ -169,6 +169,11 @@ class ExporterConfig:
         Raises:
             ExportError: an override does not fit the model.
         """
+        overrides = self.checked(overrides)
+        return self.refine(self.own_signature(), overrides, preprocessor, static)
+
+    def checked(self, overrides: Overrides | None) -> Overrides:
+        """The overrides; raises ExportError where this kind of model has none of that name."""
         overrides = overrides or Overrides()
         for name in overrides.given():
             if name not in self.overrides:
@@ -181,7 +186,16 @@ class ExporterConfig:
             sizes = value if isinstance(value, (tuple, list)) else (value,)
             if not all(type(size) is int and size >= 1 for size in sizes):
                 raise problem("hub-3", f"{name} must be positive, got {value!r}")
-        own = self.own_signature()
+        return overrides
+
+    def refine(
+        self,
+        own: _signature.Signature,
+        overrides: Overrides,
+        preprocessor: dict[str, Any] | None = None,
+        static: bool = False,
+    ) -> _signature.Signature:
+        """`own` with the sizes that are fixed, as signature() does it."""
         fixed = self.fixed_sizes(overrides)
         known = self.default_sizes(self.preprocessor_sizes(preprocessor)) if static else {}
 
@@ -207,6 +221,10 @@ class ExporterConfig:
         signature = _map(own, refine)
         self.check(signature)
         return signature
+
+    def parts(self) -> list:
+        """The networks that the model is exported as, where it is more than one (_diffusion.py)."""
+        return []
 
     def fixed_sizes(self, overrides: Overrides) -> dict[str, int]:
         """Sizes by the name of the axis that the overrides fix."""

@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import sys
+import tempfile
+from collections import Counter
 from typing import Any
 
 import keras
@@ -26,6 +28,38 @@ def is_hub_model(model) -> bool:
     return models is not None and isinstance(model, (models.Task, models.Backbone))
 
 
+@dataclasses.dataclass(frozen=True)
+class PartsReport:
+    """What the export of a model of several networks wrote.
+
+    Attributes:
+        parts: The report of each network's file, by the network's name, in the order in which a
+            generation runs them.
+    """
+
+    parts: dict[str, plain.ExportReport]
+
+    @property
+    def operators(self) -> dict[str, int]:
+        """How often each LiteRT operator is in the files together."""
+        return dict(sum((Counter(part.operators) for part in self.parts.values()), Counter()))
+
+    @property
+    def file_bytes(self) -> int:
+        return sum(part.file_bytes for part in self.parts.values())
+
+    @property
+    def seconds(self) -> float:
+        return sum(part.seconds for part in self.parts.values())
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"{name}: {note}" for name, part in self.parts.items() for note in part.notes]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.parts.values()))
+
+
 def export(
     model: keras.Model | str | os.PathLike[str],
     path: str | os.PathLike[str],
@@ -36,13 +70,16 @@ def export(
     audio_length: int | None = None,
     decoder_sequence_length: int | None = None,
     **options: Any,
-) -> plain.ExportReport:
+) -> plain.ExportReport | PartsReport:
     """Writes a KerasHub model as a LiteRT file.
 
     Sizes are, in this order: what the caller gives here, what the model's own inputs say. The rest
     stays open in the file: batch, sequence lengths, image sizes. Where the model's code does not
     allow that, they are what the preprocessor makes, or else 128 tokens, 224 pixels, 3000 frames of
     audio with 448 tokens of the decoder; the report says so.
+
+    A diffusion model is several networks: each gets a file, `NAME.denoise.tflite` beside the others
+    for the path `NAME.tflite`, and the report is a PartsReport.
 
     Args:
         model: A task or backbone, or the folder of a preset.
@@ -71,6 +108,18 @@ def export(
         audio_length=audio_length,
         decoder_sequence_length=decoder_sequence_length,
     )
+    parts = config.parts()
+    if parts:
+        return _export_parts(config, parts, pathlib.Path(path), overrides, options)
+    verbose = options.pop("verbose", None)
+    report = _export_one(config, model, path, overrides, preprocessor, options)
+    if verbose:
+        print(report)
+    return report
+
+
+def _export_one(config, model, path, overrides, preprocessor, options) -> plain.ExportReport:
+    """Writes the model with open sizes, or with fixed ones where its code needs that."""
     signature = config.signature(overrides, preprocessor=preprocessor)
     values = [f"{leaf.name} is {_text(leaf.value)} in the file" for leaf in signature.values()]
     try:
@@ -90,6 +139,30 @@ def export(
             f"sizes fixed, which the model's code needs: {sizes} ({reason.path}: {reason.message})"
         )
         return dataclasses.replace(report, notes=[*report.notes, *values, note])
+
+
+def _export_parts(config, parts, path, overrides, options) -> PartsReport:
+    """Writes `path` with the part's name before its suffix, for each; all of them or none."""
+    overrides = config.checked(overrides)
+    if path.suffix != ".tflite":
+        raise ValueError(f"the path must end in '.tflite', got {str(path)!r}")
+    verbose = options.pop("verbose", None)
+    signatures = [config.refine(part.signature(), overrides) for part in parts]
+    reports = {}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}") as folder:
+        for part, signature in zip(parts, signatures):
+            file = f"{path.stem}.{part.name}.tflite"
+            report = plain.export_signature(
+                part.model(config.backbone), pathlib.Path(folder) / file, signature, **options
+            )
+            reports[part.name] = dataclasses.replace(report, path=str(path.with_name(file)))
+        for report in reports.values():
+            file = pathlib.Path(report.path)
+            os.replace(pathlib.Path(folder) / file.name, file)
+    result = PartsReport(reports)
+    if verbose:
+        print(result)
+    return result
 
 
 def _text(value) -> str:
@@ -137,4 +210,4 @@ def load_preset(folder: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, 
     return model, preprocessor
 
 
-__all__ = ["OVERRIDES", "export", "is_hub_model", "load_preset"]
+__all__ = ["OVERRIDES", "PartsReport", "export", "is_hub_model", "load_preset"]

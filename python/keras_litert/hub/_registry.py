@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 import keras
-from keras_litert.hub import _configs
+from keras_litert.hub import _configs, _diffusion
 from keras_litert.hub._configs import (
     AudioExporterConfig,
     ExporterConfig,
@@ -103,16 +103,39 @@ class DepthEstimatorConfig(VisionExporterConfig):
     classes = ("DepthEstimator",)
 
 
-class InpaintConfig(MultimodalExporterConfig):
+class DiffusionConfig(MultimodalExporterConfig):
+    """Images by diffusion: a file for each network, where KerasHub has their steps."""
+
+    label = "diffusion model"
+    overrides = ("batch_size", "max_sequence_length", "image_size")
+
+    def parts(self):
+        if not _diffusion.has_parts(self.backbone):
+            return []
+        return _diffusion.parts(self.backbone, self.classes[0])
+
+
+class InpaintConfig(DiffusionConfig):
     classes = ("Inpaint",)
 
 
-class ImageToImageConfig(MultimodalExporterConfig):
+class ImageToImageConfig(DiffusionConfig):
     classes = ("ImageToImage",)
 
 
-class TextToImageConfig(MultimodalExporterConfig):
+class TextToImageConfig(DiffusionConfig):
     classes = ("TextToImage",)
+
+
+class DiffusionBackboneConfig(DiffusionConfig):
+    classes = ("Backbone",)
+
+    @classmethod
+    def matches(cls, model):
+        return super().matches(model) and _diffusion.has_parts(model)
+
+    def parts(self):
+        return _diffusion.parts(self.backbone, "")
 
 
 class FeaturePyramidConfig(VisionExporterConfig):
@@ -190,6 +213,7 @@ _DEFAULTS: tuple[type[ExporterConfig], ...] = (
     InpaintConfig,
     ImageToImageConfig,
     TextToImageConfig,
+    DiffusionBackboneConfig,
     FeaturePyramidConfig,
     AudioBackboneConfig,
     MultimodalBackboneConfig,
