@@ -3,9 +3,9 @@
 
     scripts/bench_hub [--models bert gemma …] [--sides ours litert-torch] [--keep DIR]
 
-Both sides run in one environment on the same model: KERAS_BACKEND=torch, random weights, batch 1 and
-one sequence length or image size, as litert-torch needs them fixed. Each export runs in a process of
-its own, which first builds the model and imports the exporter:
+Both sides run in one environment on the same model: KERAS_BACKEND=torch, random weights, batch 1
+and one sequence length or image size, as litert-torch needs them fixed. Each export runs in a
+process of its own, which first builds the model and imports the exporter:
 
   * time: of the call that exports, the file's writing included
   * added memory: the process's highest resident set during that call, less the one before it

@@ -194,10 +194,9 @@ def _first():
 def _sigmas(scheduler, step, steps):
     """For its time, steps 0 and 1 of the scheduler are `step` and the one after it, of `steps`.
 
-    The scheduler takes its noise levels from a table that it makes for one number of steps, with
-    n = num_steps: T[i] = T_max + (T_min − T_max)·i/(n − 1), sigma[i] = f(T[i] / num_train_timesteps)
-    and sigma[n] = 0. Here the two entries that are needed are computed in the file, by the
-    scheduler's own f.
+    The scheduler takes its noise levels from a table that it makes for one number of steps n:
+    T[i] = T_max + (T_min − T_max)·i/(n − 1), sigma[i] = f(T[i]), sigma[n] = 0. Here the two entries
+    that are needed are computed in the file, by the scheduler's own f.
     """
     highest = scheduler._sigma_to_timestep(scheduler.sigma_max)
     lowest = scheduler._sigma_to_timestep(scheduler.sigma_min)

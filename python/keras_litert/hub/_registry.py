@@ -128,7 +128,7 @@ class TextToImageConfig(DiffusionConfig):
 
 
 class DiffusionBackboneConfig(DiffusionConfig):
-    classes = ("Backbone",)
+    classes = ("StableDiffusion3Backbone",)
 
     @classmethod
     def matches(cls, model):

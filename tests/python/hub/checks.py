@@ -31,13 +31,15 @@ def recorded(backend):
         return set()
     with open(target) as file:
         entries = [json.loads(line) for line in file]
-    return {entry["id"] for entry in entries if entry["backend"] == backend}
+    return {
+        entry["id"] for entry in entries if entry["backend"] == backend and "recipe" not in entry
+    }
 
 
-def record(case, result):
+def record(case, result, **more):
     """Appends what a case gave to the file that KERAS_LITERT_HUB_JSON names (scripts/hub).
 
-    result: a Result, or the exception that ended the case.
+    result: a Result, or the exception that ended the case; more: further keys of the entry.
     """
     target = os.environ.get("KERAS_LITERT_HUB_JSON")
     if not target:
@@ -47,7 +49,7 @@ def record(case, result):
         found = {"failed": f"{type(result).__name__}: {lines[0] if lines else ''}"}
     else:
         found = dataclasses.asdict(result)
-    entry = {"id": case.id, "backend": keras.backend.backend(), **found}
+    entry = {"id": case.id, "backend": keras.backend.backend(), **found, **more}
     with open(target, "a") as file:
         file.write(json.dumps(entry) + "\n")
 

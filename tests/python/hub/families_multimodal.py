@@ -47,6 +47,39 @@ backbone(
     sizes=(9,),
 )
 
+# Encoders that are models of their own.
+for _folder, _prefix in (("clip", "CLIP"), ("metaclip_2", "MetaCLIP2"), ("siglip", "SigLIP")):
+    backbone(
+        _folder,
+        f"{_prefix}VisionEncoder",
+        dict(
+            zip(
+                ("patch_size", "hidden_dim", "num_layers", "num_heads", "intermediate_dim"),
+                _CLIP["vision"],
+            ),
+            image_shape=(32, 32, 3),
+        ),
+    )
+    backbone(
+        _folder,
+        f"{_prefix}TextEncoder",
+        dict(
+            zip(
+                (
+                    "vocabulary_size",
+                    "embedding_dim",
+                    "hidden_dim",
+                    "num_layers",
+                    "num_heads",
+                    "intermediate_dim",
+                ),
+                _CLIP["text"],
+            ),
+            max_sequence_length=9,
+        ),
+        sizes=(9,) if _prefix == "SigLIP" else (5, 9),
+    )
+
 
 def vision_text(rng, batch, length, tokens, images=None):
     """Token IDs, masks and where the images' tokens go."""
@@ -104,6 +137,27 @@ def blip2():
 
 
 backbone("blip2", "BLIP2Backbone", blip2, tasks=("BLIP2CausalLM",))
+
+
+def blip2_t5():
+    config = blip2()
+    language = internal("blip2.blip2_flan_t5_lm", "BLIP2FlanT5")(
+        vocabulary_size=20,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        num_query_tokens=2,
+        qformer_hidden_dim=4,
+        key_value_dim=4,
+        dropout=0.0,
+    )
+    return {**config, "language_model": language}
+
+
+backbone(
+    "blip2", "BLIP2Backbone", blip2_t5, variant="(Flan-T5)", tasks=("BLIP2Seq2SeqLM",), sizes=(5, 7)
+)
 
 _GEMMA = dict(
     vocabulary_size=20,
@@ -513,6 +567,44 @@ backbone(
     options={"batch_size": 1},
 )
 
+
+def t5gemma2():
+    from families_text import _T5GEMMA
+
+    encoder = internal("gemma3.gemma3_vision_encoder", "Gemma3VisionEncoder")(
+        image_size=16,
+        patch_size=4,
+        pool_size=2,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        output_dim=16,
+    )
+    return {**_T5GEMMA, "use_query_key_norm": True, "vision_encoder": encoder, "eoi_token_index": 3}
+
+
+def t5gemma2_inputs(rng, batch, length):
+    encoder = vision_text(rng, batch, length + 8, 8)
+    return {
+        "encoder_token_ids": encoder["token_ids"],
+        "encoder_padding_mask": encoder["padding_mask"],
+        "decoder_token_ids": rng.integers(1, 20, (batch, length)).astype("int32"),
+        "decoder_padding_mask": np.ones((batch, length), "int32"),
+        "images": rng.uniform(size=(batch, 2, 16, 16, 3)).astype("float32"),
+        "vision_indices": encoder["vision_indices"],
+    }
+
+
+backbone(
+    "t5gemma2",
+    "T5Gemma2Backbone",
+    t5gemma2,
+    variant="(vision)",
+    tasks=("T5Gemma2Seq2SeqLM",),
+    inputs=t5gemma2_inputs,
+)
+
 # Diffusion.
 _VAE = dict(
     encoder_num_filters=[32, 32, 32, 32],
@@ -552,6 +644,7 @@ backbone(
         text_ids_shape=(8, 3),
         y_shape=(32,),
     ),
+    tasks=("FluxTextToImage",),
 )
 
 

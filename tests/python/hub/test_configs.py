@@ -15,7 +15,6 @@ import families
 import keras
 import keras_hub
 import keras_litert
-import numpy as np
 from keras_litert import ExportError, hub
 
 families.cases()  # Fills families.CASES.
@@ -34,34 +33,73 @@ def shapes(model, **overrides):
     }
 
 
-@pytest.mark.parametrize(
-    ("case", "config", "base"),
-    [
-        ("moonshine-MoonshineAudioToText", "AudioToTextConfig", hub.AudioExporterConfig),
-        ("whisper-WhisperBackbone", "AudioBackboneConfig", hub.AudioExporterConfig),
-        ("t5-T5Seq2SeqLM", "Seq2SeqLMConfig", hub.TextExporterConfig),
-        ("t5-T5Backbone", "Seq2SeqBackboneConfig", hub.TextExporterConfig),
-        ("gpt2-GPT2CausalLM", "CausalLMConfig", hub.TextExporterConfig),
-        ("gpt2-GPT2Backbone", "TextBackboneConfig", hub.TextExporterConfig),
-        ("pali_gemma-PaliGemmaCausalLM", "MultimodalCausalLMConfig", hub.MultimodalExporterConfig),
-        ("clip-CLIPBackbone", "MultimodalBackboneConfig", hub.MultimodalExporterConfig),
-        ("bert-BertTextClassifier", "TextClassifierConfig", hub.TextExporterConfig),
-        ("bert-BertTextEmbedder", "TextEmbedderConfig", hub.TextExporterConfig),
-        ("bert-BertMaskedLM", "MaskedLMConfig", hub.TextExporterConfig),
-        ("sam-SAMImageSegmenter", "SAMImageSegmenterConfig", hub.VisionExporterConfig),
-        ("segformer-SegFormerImageSegmenter", "ImageSegmenterConfig", hub.VisionExporterConfig),
-        ("vit-ViTImageClassifier", "ImageClassifierConfig", hub.VisionExporterConfig),
-        ("vit-ViTBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
-        ("mobilenet-MobileNetBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
-        ("mit-MiTBackbone", "FeaturePyramidConfig", hub.VisionExporterConfig),
-        ("d_fine-DFineObjectDetector", "ObjectDetectorConfig", hub.VisionExporterConfig),
-        ("rqvae-RQVAEBackbone", "BackboneConfig", hub.ExporterConfig),
-    ],
-)
+_DETECTED = [
+    ("moonshine-MoonshineAudioToText", "AudioToTextConfig", hub.AudioExporterConfig),
+    ("whisper-WhisperBackbone", "AudioBackboneConfig", hub.AudioExporterConfig),
+    ("bart-BartSeq2SeqLM", "Seq2SeqLMConfig", hub.TextExporterConfig),
+    ("bart-BartBackbone", "Seq2SeqBackboneConfig", hub.TextExporterConfig),
+    ("gpt2-GPT2CausalLM", "CausalLMConfig", hub.TextExporterConfig),
+    ("gpt2-GPT2Backbone", "TextBackboneConfig", hub.TextExporterConfig),
+    ("pali_gemma-PaliGemmaCausalLM", "MultimodalCausalLMConfig", hub.MultimodalExporterConfig),
+    ("clip-CLIPBackbone", "MultimodalBackboneConfig", hub.MultimodalExporterConfig),
+    ("bert-BertTextClassifier", "TextClassifierConfig", hub.TextExporterConfig),
+    ("bert-BertTextEmbedder", "TextEmbedderConfig", hub.TextExporterConfig),
+    ("bert-BertMaskedLM", "MaskedLMConfig", hub.TextExporterConfig),
+    ("sam-SAMImageSegmenter", "SAMImageSegmenterConfig", hub.VisionExporterConfig),
+    ("segformer-SegFormerImageSegmenter", "ImageSegmenterConfig", hub.VisionExporterConfig),
+    ("vit-ViTImageClassifier", "ImageClassifierConfig", hub.VisionExporterConfig),
+    ("vit-ViTBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
+    ("mobilenet-MobileNetBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
+    ("mit-MiTBackbone", "FeaturePyramidConfig", hub.VisionExporterConfig),
+    ("d_fine-DFineObjectDetector", "ObjectDetectorConfig", hub.VisionExporterConfig),
+    (
+        "t5gemma2-T5Gemma2Seq2SeqLM(vision)",
+        "MultimodalSeq2SeqLMConfig",
+        hub.MultimodalExporterConfig,
+    ),
+    pytest.param(
+        "depth_anything-DepthAnythingDepthEstimator",
+        "DepthEstimatorConfig",
+        hub.VisionExporterConfig,
+        marks=pytest.mark.jax,
+    ),
+    (
+        "stable_diffusion_3-StableDiffusion3TextToImage",
+        "TextToImageConfig",
+        hub.MultimodalExporterConfig,
+    ),
+    (
+        "stable_diffusion_3-StableDiffusion3ImageToImage",
+        "ImageToImageConfig",
+        hub.MultimodalExporterConfig,
+    ),
+    (
+        "stable_diffusion_3-StableDiffusion3Inpaint",
+        "InpaintConfig",
+        hub.MultimodalExporterConfig,
+    ),
+    (
+        "stable_diffusion_3-StableDiffusion3Backbone",
+        "DiffusionBackboneConfig",
+        hub.MultimodalExporterConfig,
+    ),
+    ("rqvae-RQVAEBackbone", "BackboneConfig", hub.ExporterConfig),
+]
+
+
+@pytest.mark.parametrize(("case", "config", "base"), _DETECTED)
 def test_detection(case, config, base):
     found = hub.get_exporter_config(build(case))
     assert type(found).__name__ == config
     assert isinstance(found, base)
+
+
+def test_every_configuration_is_detected_by_a_test():
+    from keras_litert.hub import _registry
+
+    own = {config.__name__ for config in _registry._DEFAULTS}
+    shown = [getattr(case, "values", case) for case in _DETECTED]
+    assert {config for _, config, _ in shown} == own
 
 
 def test_priority_of_the_first_match():
@@ -230,23 +268,69 @@ def test_keras_hub_is_imported_for_its_models_only():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("quantize", ["dynamic_int8", "float16"])
-@pytest.mark.parametrize(
-    "case",
-    [
-        "bert-BertTextClassifier",
-        "vit-ViTImageClassifier",
-        "whisper-WhisperBackbone",
-        "pali_gemma-PaliGemmaCausalLM",
-    ],
-)
-def test_quantized(case, quantize, tmp_path):
-    """One model of each modality, in fewer bits."""
+# Large enough that their weights are worth fewer bits.
+_TEXT = dict(vocabulary_size=500, num_layers=2, hidden_dim=64, intermediate_dim=128)
+_QUANTIZED = {
+    "text: BertTextClassifier": (
+        lambda: keras_hub.models.BertTextClassifier(
+            keras_hub.models.BertBackbone(num_heads=4, max_sequence_length=9, **_TEXT),
+            num_classes=3,
+            preprocessor=None,
+        ),
+        (5, 9),
+    ),
+    "vision: ViTImageClassifier": (
+        lambda: keras_hub.models.ViTImageClassifier(
+            keras_hub.models.ViTBackbone(
+                image_shape=(32, 32, 3),
+                patch_size=(4, 4),
+                num_layers=2,
+                num_heads=4,
+                hidden_dim=64,
+                mlp_dim=128,
+            ),
+            num_classes=3,
+            preprocessor=None,
+        ),
+        (32,),
+    ),
+    "audio: WhisperBackbone": (
+        lambda: keras_hub.models.WhisperBackbone(
+            num_heads=4, max_encoder_sequence_length=8, max_decoder_sequence_length=8, **_TEXT
+        ),
+        (5, 8),
+    ),
+    "multimodal: PaliGemmaCausalLM": (
+        lambda: keras_hub.models.PaliGemmaCausalLM(
+            backbone=keras_hub.models.PaliGemmaBackbone(
+                image_size=16,
+                num_query_heads=4,
+                num_key_value_heads=1,
+                head_dim=16,
+                vit_patch_size=4,
+                vit_num_layers=2,
+                vit_num_heads=4,
+                vit_hidden_dim=64,
+                vit_intermediate_dim=128,
+                **_TEXT,
+            ),
+            preprocessor=None,
+        ),
+        (9,),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _QUANTIZED)
+def test_quantized(name):
+    """One model of each modality, in fewer bits: runs, and its error is in the docs' table."""
     import checks
 
-    result = checks.check(
-        families.CASES[case],
-        tolerance=0.1 if quantize == "dynamic_int8" else 1e-2,
-        quantize=quantize,
-    )
-    assert np.isfinite(result.error)
+    build, sizes = _QUANTIZED[name]
+    case = families.Case(name, name, "", build, sizes)
+    plain = checks.check(case)
+    for recipe, tolerance in [("float16", 1e-2), ("dynamic_int8", 0.1)]:
+        found = checks.check(case, tolerance, quantize=recipe)
+        assert plain.error < found.error, f"{recipe} changes nothing"
+        assert found.file_bytes < plain.file_bytes
+        checks.record(case, found, id=name, recipe=recipe, float_bytes=plain.file_bytes)
