@@ -20,11 +20,7 @@
 #include <set>
 #include <utility>
 
-#include "ir/copy.h"
-#include "litert/writer.h"
-#include "measure.h"
 #include "quantize/quantize.h"
-#include "quantize/recipe.h"
 #include "quantize/search.h"
 #include "util/cancelled.h"
 
@@ -76,24 +72,10 @@ std::string NameOf(const QuantizeOptions& options) {
 
 class Search {
  public:
-  Search(const ir::Module& module, const QuantizeOptions& options, const quantize::Ranges& ranges,
-         const Batches& batches, const std::filesystem::path& output,
-         const std::function<bool()>& cancelled)
-      : module_(module),
-        options_(options),
-        search_(options.search),
-        ranges_(ranges),
-        batches_(batches),
-        output_(output),
-        cancelled_(cancelled),
-        plain_(options) {
-    plain_.calibrate.samples.clear();
-    plain_.search = {};
-  }
+  Search(RecipeRunner& runner, const QuantizeOptions& options)
+      : runner_(runner), options_(options), search_(options.search) {}
 
   Result<Found> Run() {
-    KL_ASSIGN_OR_RETURN(
-        float_run_, FloatRun::Start(module_, batches_, options_.calibrate, output_, cancelled_));
     KL_RETURN_IF_ERROR(TryUniform());
     KL_RETURN_IF_ERROR(SearchWeights());
     for (const std::string& recipe : calibrated_) {
@@ -110,36 +92,12 @@ class Search {
 
   // ---- One recipe ----
 
-  struct Evaluation {
-    int64_t bytes = 0;
-    std::vector<OutputError> errors;
-    std::vector<QuantizedOperator> reports;
-  };
-
-  // Writes and runs the model with a recipe; `use` is given the file.
-  template <typename F>
-  Result<Evaluation> Evaluate(const QuantizeOptions& recipe, size_t most_batches, F&& use) {
-    if (cancelled_ && cancelled_()) return Cancelled();
-    if (search_.progress) search_.progress(runs_, std::max(runs_ + 1, expected_runs_));
-    ++runs_;
-    ir::ModuleCopy copy = ir::Copy(module_);
-    quantize::Ranges ranges;
-    for (const auto& [tensor, range] : ranges_) ranges[copy.tensors.at(tensor)] = range;
-    QuantizeOptions options = plain_;
-    options.recipe = recipe.recipe;
-    options.rules = WithTheCallers(recipe.rules);
-    KL_ASSIGN_OR_RETURN(quantize::Quantized quantized,
-                        quantize::Quantize(copy.module, options, ranges));
-    const ScratchFile file(output_);
-    litert::WriteOptions write;
-    write.cancelled = cancelled_;
-    Evaluation evaluation;
-    KL_ASSIGN_OR_RETURN(evaluation.bytes, litert::WriteFile(copy.module, file.path(), write));
-    KL_ASSIGN_OR_RETURN(evaluation.errors,
-                        float_run_->Compare(copy.module, file.path(), most_batches, cancelled_));
-    evaluation.reports = std::move(quantized.reports);
-    KL_RETURN_IF_ERROR(use(file.path()));
-    return evaluation;
+  Result<RecipeRunner::Outcome> Evaluate(
+      const QuantizeOptions& recipe, size_t most_batches,
+      const std::function<Status(const std::filesystem::path&)>& use = {}) {
+    const size_t runs = runner_.runs();
+    if (search_.progress) search_.progress(runs, std::max(runs + 1, expected_runs_));
+    return runner_.Run(recipe.recipe, WithTheCallers(recipe.rules), most_batches, use);
   }
 
   std::vector<QuantizeRule> WithTheCallers(std::vector<QuantizeRule> rules) const {
@@ -151,8 +109,7 @@ class Search {
   Result<double> NoiseAlone(QuantizeRule rule) {
     QuantizeOptions recipe;
     recipe.rules.push_back(std::move(rule));
-    KL_ASSIGN_OR_RETURN(const Evaluation evaluation,
-                        Evaluate(recipe, kFewBatches, [](const auto&) { return Status(); }));
+    KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome evaluation, Evaluate(recipe, kFewBatches));
     return std::max(0.0, NoiseOf(evaluation.errors) - background_);
   }
 
@@ -162,7 +119,7 @@ class Search {
     trial.name = NameOf(recipe);
     trial.recipe = recipe.recipe;
     trial.rules = WithTheCallers(recipe.rules);
-    Result<Evaluation> evaluation =
+    Result<RecipeRunner::Outcome> evaluation =
         Evaluate(recipe, kMostBatches, [&](const std::filesystem::path& file) -> Status {
           if (!search_.metric) return {};
           const std::optional<double> metric = search_.metric(file);
@@ -275,7 +232,7 @@ class Search {
     if (std::find(names.begin(), names.end(), kFloat) == names.end() && search_.metric) {
       QuantizeOptions exact;
       exact.recipe = kFloat;
-      KL_ASSIGN_OR_RETURN(const Evaluation ignored,
+      KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome ignored,
                           Evaluate(exact, 1, [&](const std::filesystem::path& file) -> Status {
                             float_metric_ = search_.metric(file);
                             return float_metric_ ? Status() : Cancelled();
@@ -297,8 +254,7 @@ class Search {
     if (!options_.rules.empty()) {
       QuantizeOptions nothing;
       nothing.recipe = kFloat;
-      KL_ASSIGN_OR_RETURN(const Evaluation evaluation,
-                          Evaluate(nothing, kFewBatches, [](const auto&) { return Status(); }));
+      KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome evaluation, Evaluate(nothing, kFewBatches));
       background_ = NoiseOf(evaluation.errors);
     }
     return {};
@@ -362,7 +318,7 @@ class Search {
     };
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return bytes(a) > bytes(b); });
-    expected_runs_ = runs_ + std::min(order.size(), kMostParts) + 8;
+    expected_runs_ = runner_.runs() + std::min(order.size(), kMostParts) + 8;
     double worst_ratio = 1;  // of noise in the output to noise in the weights
     for (size_t n = 0; n < order.size(); ++n) {
       const size_t i = order[n];
@@ -416,7 +372,7 @@ class Search {
       if (added) parts.push_back({op.layer, "", {{base, 0, 0}}});
       parts[found->second].choices[0].bytes += op.bytes_after;
     }
-    expected_runs_ = runs_ + parts.size() + 8;
+    expected_runs_ = runner_.runs() + parts.size() + 8;
     for (size_t i = 0; i < parts.size(); ++i) {
       Part& part = parts[i];
       if (i < kMostParts) {
@@ -541,16 +497,10 @@ class Search {
     return {};
   }
 
-  const ir::Module& module_;
+  RecipeRunner& runner_;
   const QuantizeOptions& options_;
   const AutoQuantize& search_;
-  const quantize::Ranges& ranges_;
-  const Batches& batches_;
-  const std::filesystem::path& output_;
-  const std::function<bool()>& cancelled_;
-  QuantizeOptions plain_;  // what a recipe is put in
 
-  std::unique_ptr<FloatRun> float_run_;
   std::optional<double> float_metric_;
   double background_ = 0;                // noise of the caller's rules
   std::vector<std::string> stored_;      // recipes of weights, in the caller's order
@@ -560,7 +510,6 @@ class Search {
   std::map<std::string, std::vector<std::pair<std::string, Choice>>> stored_choices_;
   std::vector<Trial> trials_;
   std::vector<std::vector<OutputError>> errors_;  // of the trials
-  size_t runs_ = 0;
   size_t expected_runs_ = 0;
 };
 
@@ -608,11 +557,8 @@ Result<bool> CheckAuto(const QuantizeOptions& options) {
   return calibrated || its;
 }
 
-Result<Found> FindRecipe(const ir::Module& module, const QuantizeOptions& options,
-                         const quantize::Ranges& ranges, const Batches& batches,
-                         const std::filesystem::path& output,
-                         const std::function<bool()>& cancelled) {
-  return Search(module, options, ranges, batches, output, cancelled).Run();
+Result<Found> FindRecipe(RecipeRunner& runner, const QuantizeOptions& options) {
+  return Search(runner, options).Run();
 }
 
 }  // namespace keras_litert

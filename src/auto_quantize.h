@@ -1,15 +1,11 @@
 // The recipe "auto": searches a mixed recipe within a budget, measuring in LiteRT what it tries.
 #pragma once
 
-#include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "calibrate.h"
-#include "ir/graph.h"
 #include "keras_litert/quantize.h"
-#include "quantize/affine.h"
+#include "run_recipe.h"
 #include "util/result.h"
 
 namespace keras_litert {
@@ -28,11 +24,7 @@ struct Found {
   std::vector<Trial> trials;
 };
 
-// `module` is the float model, as the passes left it. Files are written beside `output` and taken
-// away again. Fails (auto-1) with the best that was found where nothing keeps to the budget.
-Result<Found> FindRecipe(const ir::Module& module, const QuantizeOptions& options,
-                         const quantize::Ranges& ranges, const Batches& batches,
-                         const std::filesystem::path& output,
-                         const std::function<bool()>& cancelled);
+// Fails (auto-1) with the best that was found where nothing keeps to the budget.
+Result<Found> FindRecipe(RecipeRunner& runner, const QuantizeOptions& options);
 
 }  // namespace keras_litert

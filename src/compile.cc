@@ -8,8 +8,10 @@
 #include <memory>
 #include <optional>
 
+#include "advise.h"
 #include "auto_quantize.h"
 #include "calibrate.h"
+#include "ir/copy.h"
 #include "ir/print.h"
 #include "ir/verify.h"
 #include "keras_litert/convert.h"
@@ -19,6 +21,7 @@
 #include "passes/pipeline.h"
 #include "quantize/quantize.h"
 #include "quantize/static.h"
+#include "run_recipe.h"
 #include "samples.h"
 #include "util/cancelled.h"
 #include "util/near_match.h"
@@ -54,6 +57,16 @@ std::vector<OperatorCount> CountOperators(const ir::Module& module) {
                    [](const auto& x, const auto& y) { return x.count > y.count; });
   return sorted;
 }
+
+// The float model beside the one that is quantized.
+struct FloatModel {
+  ir::ModuleCopy copy;
+  quantize::Ranges ranges;  // of the copy's tensors
+
+  FloatModel(const ir::Module& module, const quantize::Ranges& known) : copy(ir::Copy(module)) {
+    for (const auto& [tensor, range] : known) ranges[copy.tensors.at(tensor)] = range;
+  }
+};
 
 // "--shape image=?,224,224,3"
 std::string ShapeForm(const layers::ModelInput& input) {
@@ -160,7 +173,9 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
                                                  : quantize::NeedsCalibration(quantize_options));
   Batches batches;
   const CalibrateOptions& samples = options.quantize.calibrate;
-  const bool measures = calibrates || searches || !samples.samples.empty() || !samples.file.empty();
+  const bool advises = quantize_options.advise;
+  const bool measures =
+      calibrates || searches || advises || !samples.samples.empty() || !samples.file.empty();
   if (measures) {
     KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, samples));
   }
@@ -206,10 +221,17 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
                           Calibrate(module, tensors, batches, samples, output, options.cancelled));
     }
   }
+  // Recipes are tried on the float model as it is now.
+  std::optional<FloatModel> exact;
+  std::optional<RecipeRunner> runner;
+  if (searches || advises) {
+    exact.emplace(module, ranges);
+    runner.emplace(exact->copy.module, quantize_options, exact->ranges, batches, output,
+                   options.cancelled);
+  }
   Found found;
   if (searches) {
-    KL_ASSIGN_OR_RETURN(
-        found, FindRecipe(module, quantize_options, ranges, batches, output, options.cancelled));
+    KL_ASSIGN_OR_RETURN(found, FindRecipe(*runner, quantize_options));
     quantize_options.recipe = found.recipe;
     quantize_options.rules = found.rules;
   }
@@ -251,6 +273,9 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   report.file_bytes = bytes;
   report.peak_memory_bytes = PeakResidentBytes();
   report.notes = std::move(notes);
+  if (advises) {
+    KL_ASSIGN_OR_RETURN(report.advice, Advise(*runner, report));
+  }
   return report;
 }
 

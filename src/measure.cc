@@ -126,6 +126,32 @@ Result<std::vector<litert::Array>> AsInputs(const Module& module,
   return inputs;
 }
 
+template <typename T>
+void Unpack(const std::vector<std::byte>& from, double scale, double zero, float* to) {
+  for (size_t i = 0; i < from.size() / sizeof(T); ++i) {
+    T q;
+    std::memcpy(&q, from.data() + i * sizeof(T), sizeof(T));
+    to[i] = static_cast<float>(scale * (static_cast<double>(q) - zero));
+  }
+}
+
+// What a file gave for `output`, which may be in integers.
+litert::Array AsFloats(const litert::Array& given, const Tensor& output) {
+  const DType dtype = given.type.dtype;
+  if (output.quantization == nullptr || dtype == DType::kFloat32) return given;
+  const size_t count = given.bytes.size() / ir::SizeOf(dtype);
+  std::vector<float> values(count);
+  const double scale = output.quantization->scale[0];
+  const auto zero = static_cast<double>(output.quantization->zero_point[0]);
+  if (dtype == DType::kInt8) Unpack<int8_t>(given.bytes, scale, zero, values.data());
+  if (dtype == DType::kUInt8) Unpack<uint8_t>(given.bytes, scale, zero, values.data());
+  if (dtype == DType::kInt16) Unpack<int16_t>(given.bytes, scale, zero, values.data());
+  litert::Array result{{DType::kFloat32, given.type.shape}, {}};
+  result.bytes.resize(count * sizeof(float));
+  std::memcpy(result.bytes.data(), values.data(), result.bytes.size());
+  return result;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Measurement>> Measurement::Start(Module& module,
@@ -248,7 +274,7 @@ Result<std::vector<OutputError>> FloatRun::Compare(const Module& module,
     for (size_t i = 0; i < outputs_.size(); ++i) {
       KL_ASSIGN_OR_RETURN(const litert::Array* got,
                           Output(*loaded, results, module.output_names[outputs_[i]]));
-      sums[i].Add(expected_[n][i], *got);
+      sums[i].Add(expected_[n][i], AsFloats(*got, *module.main().outputs()[outputs_[i]]));
     }
   }
   std::vector<OutputError> errors;

@@ -113,6 +113,9 @@ struct QuantizeOptions {
   std::string input_type = {};
   std::string output_type = {};
   AutoQuantize search = {};
+  // Measures what another recipe for single layers would change (ConvertReport::advice). Needs
+  // samples, and runs the model up to 20 times.
+  bool advise = false;
 };
 
 // One operator that has weights, or was to compute in integers; in the order of execution.
@@ -129,6 +132,16 @@ struct QuantizedOperator {
   // The same of the operator's result, where the file and the float model ran on the samples; noise
   // of the operators before it included. NaN: not measured.
   double output_sqnr = std::numeric_limits<double>::quiet_NaN();
+};
+
+// What a change of one layer's recipe does, measured on the samples.
+struct Advice {
+  std::string layer;
+  std::string from;    // its recipe now; that of most of its weights
+  std::string recipe;  // the one to give it by a rule
+  double gain = 0;     // dB more of the worst output; NaN where the file is exact now
+  double sqnr = 0;     // of the worst output then
+  int64_t bytes = 0;   // that the file grows by
 };
 
 // How an output of the file differs from the float model's on the samples.

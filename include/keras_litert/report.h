@@ -32,6 +32,8 @@ struct ConvertReport {
   std::string recipe;
   std::vector<QuantizeRule> rules;
   std::vector<Trial> trials;  // what the search tried, in order; empty unless it searched
+  // The layers that cost most accuracy first, then those that may be smaller. Empty unless asked.
+  std::vector<Advice> advice;
   int64_t file_bytes = 0;
   double seconds = 0;              // from opening the model to the renamed file
   int64_t peak_memory_bytes = 0;   // of the whole process; 0 where unknown

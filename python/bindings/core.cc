@@ -142,6 +142,18 @@ nb::dict ToDict(const ConvertReport& report) {
     trials.append(entry);
   }
   dict["trials"] = trials;
+  nb::list advice;
+  for (const keras_litert::Advice& one : report.advice) {
+    nb::dict entry;
+    entry["layer"] = one.layer;
+    entry["from"] = one.from;
+    entry["recipe"] = one.recipe;
+    entry["gain_db"] = std::isfinite(one.gain) ? nb::cast(one.gain) : nb::none();
+    entry["sqnr_db"] = std::isfinite(one.sqnr) ? nb::cast(one.sqnr) : nb::none();
+    entry["bytes"] = one.bytes;
+    advice.append(entry);
+  }
+  dict["advice"] = advice;
   return dict;
 }
 
@@ -175,8 +187,9 @@ void ReadSearch(const nb::dict& given, keras_litert::AutoQuantize& search) {
 // {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable,
 //  "quantize": {"recipe": str, "rules": [(layer, op, recipe)], "input_type": str,
 //    "output_type": str, "runtime": str, "method": str,
-//    "samples": [{input: (dtype, shape, bytes)}], "search": {"min_sqnr": float | None,
-//    "max_loss": float | None, "max_size": int | None, "recipes": [str], "metric": callable | None
+//    "samples": [{input: (dtype, shape, bytes)}], "advise": bool, "search": {"min_sqnr": float |
+//    None, "max_loss": float | None, "max_size": int | None, "recipes": [str], "metric": callable |
+//    None
 //    }}}
 ConvertOptions ReadOptions(const nb::dict& given) {
   ConvertOptions options;
@@ -212,6 +225,7 @@ ConvertOptions ReadOptions(const nb::dict& given) {
       }
       calibrate.samples.push_back(std::move(sample));
     }
+    options.quantize.advise = nb::cast<bool>(quantize["advise"]);
     ReadSearch(nb::cast<nb::dict>(quantize["search"]), options.quantize.search);
   }
   if (given.contains("dump_after")) {

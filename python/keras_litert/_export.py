@@ -61,6 +61,8 @@ class ExportReport:
             what was found.
         trials: What quantize="auto" tried: name, recipe, rules, failure, file_bytes, sqnr_db,
             max_relative, metric, fits.
+        advice: With advise=True, what another recipe for single layers would change, measured:
+            layer, from, recipe, gain_db, sqnr_db, bytes (that the file grows by).
     """
 
     path: str
@@ -77,6 +79,7 @@ class ExportReport:
     recipe: str = ""
     rules: list[dict[str, str]] = dataclasses.field(default_factory=list)
     trials: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    advice: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def __str__(self) -> str:
         def tensors(entries):
@@ -131,7 +134,8 @@ def export(
             min_sqnr= (dB), max_loss= (of the outputs' range) or max_size= (bytes of the file);
             with metric=, a function of the file's path (more is better), max_loss= is how much
             less than the float file's that may be. auto_recipes= are those to choose from.
-            save_recipe= is a path to write recipe and rules to.
+            save_recipe= is a path to write recipe and rules to. advise=True measures on the
+            samples which layers to give another recipe.
         debug: True lets exceptions of the model's code through as they are.
         trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
             lowering them as the core knows them. The file computes the same.
@@ -332,6 +336,7 @@ def _report(strategy: str, path: str, report: dict[str, Any]) -> ExportReport:
         recipe=report["recipe"],
         rules=report["rules"],
         trials=report["trials"],
+        advice=report["advice"],
     )
 
 

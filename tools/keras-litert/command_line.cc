@@ -170,6 +170,9 @@ struct Declaration {
         ->add_option("--save-recipe", c.quantize.save_recipe,
                      "Write recipe and rules as a file for --quantize-file, which does the same")
         ->type_name("FILE");
+    convert->add_flag("--advise", c.quantize.advise,
+                      "Measure on the samples which layers to give another recipe, and what that "
+                      "gains");
     convert
         ->add_option("--runtime", c.quantize.runtime,
                      "LiteRT's libLiteRt.so or its folder, which runs the samples")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <system_error>
 
@@ -131,6 +132,24 @@ std::string Tried(const ConvertReport& report) {
   return Table(rows, "  ", {3, 4});
 }
 
+//   advice   keep block_3/dense in float16: +6.1 dB for +40.0 kB
+//            store head in dynamic_int8: -120.0 kB for -0.2 dB
+std::string Advised(const std::vector<Advice>& advice) {
+  std::string text;
+  for (const Advice& one : advice) {
+    const std::string bytes =
+        fmt::format("{}{}", one.bytes < 0 ? "-" : "+", FormatBytes(std::abs(one.bytes)));
+    const std::string gain = std::isfinite(one.gain)   ? fmt::format("{:+.1f} dB", one.gain)
+                             : std::isfinite(one.sqnr) ? fmt::format("{:.1f} dB then", one.sqnr)
+                                                       : "exact then";
+    const bool smaller = one.bytes < 0 && !(one.gain > 0);
+    text += fmt::format("  {:<9}{} {} in {}: {} for {}\n", text.empty() ? "advice" : "",
+                        smaller ? "store" : "keep", Printable(one.layer), one.recipe,
+                        smaller ? bytes : gain, smaller ? gain : bytes);
+  }
+  return text;
+}
+
 // model.tflite  14.0 MB, 65 operators, 0.08 s, 52.1 MB of memory
 //   inputs   image     float32[?, 224, 224, 3]
 //   outputs  output_0  float32[?, 1000]
@@ -146,7 +165,7 @@ std::string Summary(const std::string& output, const ConvertReport& report) {
   }
   text += "\n" + Signature("inputs ", report.inputs) + Signature("outputs", report.outputs);
   if (!report.operators.empty()) text += "  runs     " + Operators(report.operators) + "\n";
-  text += Tried(report) + Quantized(report.quantized) + Measured(report);
+  text += Tried(report) + Quantized(report.quantized) + Measured(report) + Advised(report.advice);
   for (const std::string& note : report.notes) {
     text += "  " + StyledOut(Style::kYellow, "note") + "     " + Printable(note) + "\n";
   }

@@ -6,7 +6,8 @@
 namespace keras_litert::cli {
 namespace {
 
-// Diagnostics that are no problem of the model itself, by family ("archive" of "archive-2") or code.
+// Diagnostics that are no problem of the model itself, by family ("archive" of "archive-2") or
+// code.
 constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"usage", ExitCode::kUsage},
     {"option", ExitCode::kUsage},  // what an option asks for does not fit the model

@@ -82,6 +82,19 @@ Json ToJson(const std::vector<Trial>& trials) {
   return list;
 }
 
+Json ToJson(const std::vector<Advice>& advice) {
+  Json list = Json::array();
+  for (const Advice& one : advice) {
+    list.push_back({{"layer", one.layer},
+                    {"from", one.from},
+                    {"recipe", one.recipe},
+                    {"gain_db", Number(one.gain)},
+                    {"sqnr_db", Number(one.sqnr)},
+                    {"bytes", one.bytes}});
+  }
+  return list;
+}
+
 int64_t Total(const std::vector<OperatorCount>& counts) {
   int64_t total = 0;
   for (const OperatorCount& entry : counts) total += entry.count;
@@ -101,6 +114,7 @@ Json ToJson(const ConvertReport& report) {
           {"trials", ToJson(report.trials)},
           {"quantized", ToJson(report.quantized)},
           {"output_errors", ToJson(report.output_errors)},
+          {"advice", ToJson(report.advice)},
           {"file_bytes", report.file_bytes},
           {"seconds", report.seconds},
           {"peak_memory_bytes", report.peak_memory_bytes},

@@ -209,6 +209,7 @@ Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) 
   KL_ASSIGN_OR_RETURN(options.calibrate.method,
                       ReadMethod(arguments.method.empty() ? method : arguments.method));
   KL_RETURN_IF_ERROR(ReadSearch(arguments, options));
+  options.advise = arguments.advise;
   return options;
 }
 

@@ -25,6 +25,7 @@ struct QuantizeArguments {
   std::string max_size;                   // --max-size, as given: "250kB"
   std::vector<std::string> auto_recipes;  // --auto-recipe
   std::string save_recipe;                // --save-recipe
+  bool advise = false;                    // --advise
 };
 
 // The file's recipe and rules, then those of the command line, which so come last and count.

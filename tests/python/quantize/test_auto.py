@@ -171,6 +171,32 @@ def test_refusals(work):
     assert problem("--min-sqnr", 40, "--quantize-rule", "haed=float32")[1] == "quantize-3"
 
 
+@pytest.mark.parametrize("recipe", ["dynamic_int8", "int8"])
+def test_advice_is_what_happens(work, recipe):
+    """Each piece of advice, followed: the file and its error change as it says."""
+    folder, source, _, _ = work
+    target = folder / "advised.tflite"
+    common = (source, "-o", target, "--quantize", recipe, "--json", "--runtime", RUNTIME)
+    common += ("--calibrate", folder / "samples.npz")
+    rules = ("--quantize-rule", "head=float16")
+    report = json.loads(run_cli("convert", *common, *rules, "--advise").stdout)
+    before = sqnr(target, work)
+    gains = [one["gain_db"] for one in report["advice"] if one["bytes"] > 0]
+    assert gains and gains == sorted(gains, reverse=True) and min(gains) >= 0.1
+    assert report["advice"][0]["layer"] == "wide"
+    for one in report["advice"]:
+        more = ("--quantize-rule", f"{one['layer']}={one['recipe']}")
+        changed = json.loads(run_cli("convert", *common, *rules, *more).stdout)
+        assert changed["file_bytes"] - report["file_bytes"] == one["bytes"]
+        assert abs(sqnr(target, work) - before - one["gain_db"]) < SLACK
+        assert abs(sqnr(target, work) - one["sqnr_db"]) < SLACK
+    # What is larger than it need be is found, too.
+    smaller = [one["layer"] for one in report["advice"] if one["bytes"] < 0]
+    assert smaller in ([], ["head"])
+    text = run_cli("convert", *[x for x in common if x != "--json"], *rules, "--advise").stdout
+    assert f"advice   keep wide in float16: {gains[0]:+.1f} dB for +" in text
+
+
 def test_budgets_are_of_auto(work):
     folder, source, _, _ = work
     completed = run_cli("convert", source, "-o", folder / "x.tflite", "--min-sqnr", 40)
