@@ -11,15 +11,28 @@ from keras.src.backend.common.variables import Variable as KerasVariable
 def host_array(value) -> np.ndarray:
     """A C-contiguous array with the value of a variable, a backend tensor or an array.
 
-    A view where the backend keeps the value in host memory (NumPy, JAX and PyTorch on a CPU).
+    A view where the backend keeps the value in host memory. It is not to be written to.
     """
     if isinstance(value, KerasVariable):
         value = value._value if value._value is not None else value.value
-    if backend.backend() == "torch" and hasattr(value, "detach"):
+    kind = backend.backend()
+    if kind == "torch" and hasattr(value, "detach"):
         value = _from_torch(value)
+    elif kind == "tensorflow" and not isinstance(value, np.ndarray):
+        value = _from_tensorflow(value)
+    elif kind == "jax" and hasattr(value, "__array__"):
+        value = np.asarray(value)  # Keras's convert_to_numpy() copies.
     elif not isinstance(value, np.ndarray):
         value = np.asarray(backend.convert_to_numpy(value))
     return np.ascontiguousarray(value).reshape(value.shape)
+
+
+def _from_tensorflow(value) -> np.ndarray:
+    tensor = value.read_value() if hasattr(value, "read_value") else value
+    try:
+        return np.asarray(memoryview(tensor))
+    except (TypeError, ValueError, BufferError):  # Of no dtype that Python's buffers have.
+        return np.asarray(backend.convert_to_numpy(value))
 
 
 def _from_torch(tensor) -> np.ndarray:

@@ -13,6 +13,7 @@ import keras
 from keras.src.saving import saving_lib
 from keras_litert import _core
 from keras_litert._arrays import host_array, raw
+from keras_litert._saving import serializing
 from keras_litert.errors import raise_for
 
 
@@ -81,8 +82,25 @@ def convert(model: keras.Model, path: str, options: dict[str, Any]) -> dict[str,
         ExportError: the core cannot read the config, or an operation cannot be expressed.
         Exception: what the model's own get_config() raises.
     """
-    config, _ = saving_lib._serialize_model_as_json(model)
-    weights = _WeightStore()
+    with serializing():
+        config, _ = saving_lib._serialize_model_as_json(model)
+        weights, files = _WeightStore(), {}
+        if _is_readable(model):
+            files = _save(model, weights)
+    listed = [(name, *raw(array)) for name, array in weights.arrays.items()]
+    report, errors = _core.convert_model(config, keras.__version__, listed, files, path, options)
+    raise_for(errors)
+    return report
+
+
+def _is_readable(model: keras.Model) -> bool:
+    """False for models whose code is not in their config: the config tells what is wrong."""
+    kinds = (keras.Sequential, keras.src.models.Functional)
+    return isinstance(model, kinds) or type(model).__module__.startswith("keras.")
+
+
+def _save(model: keras.Model, weights: _WeightStore) -> dict[str, bytes]:
+    """Fills the store; gives the assets."""
     assets = _AssetStore() if _has_assets(model) else None
     try:
         saving_lib._save_state(
@@ -92,14 +110,10 @@ def convert(model: keras.Model, path: str, options: dict[str, Any]) -> dict[str,
             inner_path="",
             visited_saveables=_optimizer(model),
         )
-        files = assets.read() if assets else {}
+        return assets.read() if assets else {}
     finally:
         if assets:
             assets.close()
-    listed = [(name, *raw(array)) for name, array in weights.arrays.items()]
-    report, errors = _core.convert_model(config, keras.__version__, listed, files, path, options)
-    raise_for(errors)
-    return report
 
 
 def _optimizer(model: keras.Model) -> set[int]:

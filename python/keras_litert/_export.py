@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import os
 import pathlib
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -159,9 +160,9 @@ def export(
         TypeError: An option is not known.
         ValueError: An option has a value that it cannot have, or the path another ending.
     """
-    from keras_litert import hub
+    if input_signature is None and shapes is None and _is_hub_model(model):
+        from keras_litert import hub
 
-    if input_signature is None and shapes is None and hub.is_hub_model(model):
         return hub.export(
             model,
             path,
@@ -196,6 +197,15 @@ def export(
         aot_compile_targets=aot_compile_targets,
         **kwargs,
     )
+
+
+def _is_hub_model(model: Any) -> bool:
+    """hub.is_hub_model(), without importing what can only say no."""
+    if not {"keras_hub", "keras_litert.hub"} & sys.modules.keys():
+        return False
+    from keras_litert import hub
+
+    return hub.is_hub_model(model)
 
 
 def export_signature(

@@ -14,6 +14,7 @@ from keras.src.layers.layer import Layer
 from keras.src.saving import saving_lib, serialization_lib
 from keras_litert import _core
 from keras_litert._direct import _AssetStore, _WeightStore
+from keras_litert._saving import serializing
 from keras_litert.tracer.tensors import Tensor
 from keras_litert.tracer.trace import Trace
 
@@ -103,17 +104,17 @@ class Library:
         trace.paused += 1
         assets = None
         try:
-            with serialization_lib.ObjectSharingScope():
-                config = json.dumps(keras.saving.serialize_keras_object(layer))
             variables = _Variables()
             assets = _AssetStore() if hasattr(layer, "save_assets") else None
-            saving_lib._save_state(
-                layer,
-                weights_store=variables,
-                assets_store=assets,
-                inner_path="layer",
-                visited_saveables=set(),
-            )
+            with serializing(), serialization_lib.ObjectSharingScope():
+                config = json.dumps(keras.saving.serialize_keras_object(layer))
+                saving_lib._save_state(
+                    layer,
+                    weights_store=variables,
+                    assets_store=assets,
+                    inner_path="layer",
+                    visited_saveables=set(),
+                )
             weights = {path: trace.weight(value).handle for path, value in variables.arrays.items()}
             files = assets.read() if assets else {}
         except Exception:  # A config that cannot be made: the layer's code is traced.
