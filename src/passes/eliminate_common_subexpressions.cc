@@ -12,8 +12,15 @@
 namespace keras_litert::passes {
 namespace {
 
-// Small constants are the same if their bytes are; large ones if they are one object.
-constexpr size_t kCompareBytes = 1024;
+// Small constants are the same if their bytes are; large ones if they are one object. Whole numbers
+// are no weights but masks and indices, which a model computes anew in each layer; folding makes
+// them at most this large.
+constexpr size_t kCompareFloatBytes = 1024;
+constexpr size_t kCompareWholeBytes = 64 * 1024;
+
+size_t CompareBytes(ir::DType dtype) {
+  return ir::IsFloat(dtype) ? kCompareFloatBytes : kCompareWholeBytes;
+}
 
 void AppendNumber(std::string& key, uint64_t number) {
   key.append(reinterpret_cast<const char*>(&number), sizeof(number));
@@ -44,7 +51,8 @@ class Keys {
     if (tensor == nullptr) return 0;
     if (!tensor->is_constant()) return reinterpret_cast<uint64_t>(tensor);
     const ir::Constant& constant = *tensor->constant;
-    if (constant.byte_size() > kCompareBytes) return reinterpret_cast<uint64_t>(&constant);
+    if (constant.byte_size() > CompareBytes(constant.type().dtype))
+      return reinterpret_cast<uint64_t>(&constant);
     auto bytes = ir::EvaluateBytes(constant);
     if (!bytes) return reinterpret_cast<uint64_t>(&constant);
     std::string key = constant.type().ToString();

@@ -13,11 +13,13 @@ std::span<const Pass> Pipeline() {
       // Layout first: the other rewrites look for operators that stand side by side.
       {"sink_reshapes", SinkReshapes},
       {"simplify_reshapes", SimplifyReshapes},
+      {"pack_to_concatenation", PackToConcatenation},
       {"cancel_transposes", CancelTransposes},
       {"matmul_to_fully_connected", MatmulToFullyConnected},
       {"keep_reduced_dims", KeepReducedDims},
       // Before arithmetic is simplified: it would take the factor 1/6 apart.
       {"fuse_hard_swish", FuseHardSwish},
+      {"fuse_rsqrt", FuseRsqrt},
       {"simplify_arithmetic", SimplifyArithmetic},
       // Before the others ask who else reads a tensor: users that compute the same are one.
       {"eliminate_common_subexpressions", EliminateCommonSubexpressions},

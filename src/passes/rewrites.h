@@ -14,6 +14,8 @@ void CancelTransposes(ir::Module& module);
 void MatmulToFullyConnected(ir::Module& module);
 void KeepReducedDims(ir::Module& module);
 void FuseHardSwish(ir::Module& module);
+void FuseRsqrt(ir::Module& module);
+void PackToConcatenation(ir::Module& module);
 void SimplifyArithmetic(ir::Module& module);
 void FoldBatchNorm(ir::Module& module);
 void FuseActivations(ir::Module& module);

@@ -34,5 +34,16 @@ TEST(EliminateCommonSubexpressionsTest, AttributesAndRandomNumbersKeepOperatorsA
   EXPECT_EQ(t.NumOperators(), 5U);
 }
 
+TEST(EliminateCommonSubexpressionsTest, MasksOfEqualBytesAreOne) {
+  TestModule t;
+  const Value x = t.Input("x", {1, 1, 64}, DType::kInt32);
+  const auto mask = [&] {
+    return t.b.Constant(DType::kInt32, {1, 64, 64}, std::vector<int32_t>(64 * 64, 1));
+  };
+  t.Output(lrt::Add(t.b, lrt::Minimum(t.b, x, mask()), lrt::Minimum(t.b, x, mask())));
+  EliminateCommonSubexpressions(t.module);
+  EXPECT_EQ(t.NumOperators(), 2U);
+}
+
 }  // namespace
 }  // namespace keras_litert::passes
