@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "advise.h"
 #include "auto_quantize.h"
 #include "calibrate.h"
+#include "html_report.h"
 #include "ir/copy.h"
 #include "ir/print.h"
 #include "ir/verify.h"
@@ -173,9 +175,9 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
                                                  : quantize::NeedsCalibration(quantize_options));
   Batches batches;
   const CalibrateOptions& samples = options.quantize.calibrate;
-  const bool advises = quantize_options.advise;
-  const bool measures =
-      calibrates || searches || advises || !samples.samples.empty() || !samples.file.empty();
+  const bool has_samples = !samples.samples.empty() || !samples.file.empty();
+  const bool advises = quantize_options.advise || (!options.report.empty() && has_samples);
+  const bool measures = calibrates || searches || advises || has_samples;
   if (measures) {
     KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, samples));
   }
@@ -275,6 +277,14 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   report.notes = std::move(notes);
   if (advises) {
     KL_ASSIGN_OR_RETURN(report.advice, Advise(*runner, report));
+  }
+  if (!options.report.empty()) {
+    std::ofstream stream(options.report, std::ios::binary);
+    stream << HtmlReport(report);
+    if (!stream.flush()) {
+      return Fail(options.report.string(), "file-8", "the report cannot be written",
+                  "Check the folder's permissions and free space.");
+    }
   }
   return report;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -21,6 +22,10 @@ struct ConvertOptions {
 
   // Which weights are stored in fewer bits; by default none.
   QuantizeOptions quantize;
+
+  // A web page to write about what quantization did: sizes and noise by layer, and with samples the
+  // outputs' errors and advice (QuantizeOptions::advise). Empty: none.
+  std::filesystem::path report;
 
   // Names of passes (PassNames(), or "lower" for the graph before any pass) after which `dump` gets
   // the graph's text.

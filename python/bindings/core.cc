@@ -187,9 +187,9 @@ void ReadSearch(const nb::dict& given, keras_litert::AutoQuantize& search) {
 // {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable,
 //  "quantize": {"recipe": str, "rules": [(layer, op, recipe)], "input_type": str,
 //    "output_type": str, "runtime": str, "method": str,
-//    "samples": [{input: (dtype, shape, bytes)}], "advise": bool, "search": {"min_sqnr": float |
-//    None, "max_loss": float | None, "max_size": int | None, "recipes": [str], "metric": callable |
-//    None
+//    "samples": [{input: (dtype, shape, bytes)}], "advise": bool, "report": str, "search":
+//    {"min_sqnr": float | None, "max_loss": float | None, "max_size": int | None, "recipes": [str],
+//    "metric": callable | None
 //    }}}
 ConvertOptions ReadOptions(const nb::dict& given) {
   ConvertOptions options;
@@ -225,6 +225,7 @@ ConvertOptions ReadOptions(const nb::dict& given) {
       }
       calibrate.samples.push_back(std::move(sample));
     }
+    options.report = nb::cast<std::string>(quantize["report"]);
     options.quantize.advise = nb::cast<bool>(quantize["advise"]);
     ReadSearch(nb::cast<nb::dict>(quantize["search"]), options.quantize.search);
   }

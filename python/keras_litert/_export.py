@@ -136,7 +136,8 @@ def export(
             with metric=, a function of the file's path (more is better), max_loss= is how much
             less than the float file's that may be. auto_recipes= are those to choose from.
             save_recipe= is a path to write recipe and rules to. advise=True measures on the
-            samples which layers to give another recipe.
+            samples which layers to give another recipe. report= is a path to write all that to
+            as a web page.
         debug: True lets exceptions of the model's code through as they are.
         trace_layers: With the tracer: True traces the code of Keras's own layers too, instead of
             lowering them as the core knows them. The file computes the same.

@@ -23,7 +23,7 @@ NAMES = (
 # What quantize="auto" is told.
 SEARCH = ("min_sqnr", "max_loss", "max_size", "metric", "auto_recipes")
 # Options of export() about quantization.
-KNOWN = (*NAMES, *SEARCH, "save_recipe", "advise")
+KNOWN = (*NAMES, *SEARCH, "save_recipe", "advise", "report")
 # How ranges follow from samples, as --calibrate-method.
 METHODS = ("minmax", "moving_average")
 _INT16_OPERATORS = "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8"
@@ -57,10 +57,11 @@ def options(
                 raise ValueError(f"give either 'quantize' or '{name}', not both")
         result.update(_of_quantize(quantize))
     result["search"] = _search(result["recipe"], given)
-    for name in ("save_recipe", "advise"):
+    for name in ("save_recipe", "advise", "report"):
         if name in given and quantize is None:
             raise ValueError(f"'{name}' has no effect without quantize=")
     result["advise"] = bool(given.get("advise", False))
+    result["report"] = os.fspath(given.get("report", ""))
     result["samples"] = _samples.collect(given.get("representative_dataset"), inputs)
     result["runtime"] = _samples.runtime()
     for name in ("input", "output"):

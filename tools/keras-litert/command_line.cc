@@ -170,6 +170,11 @@ struct Declaration {
         ->add_option("--save-recipe", c.quantize.save_recipe,
                      "Write recipe and rules as a file for --quantize-file, which does the same")
         ->type_name("FILE");
+    convert
+        ->add_option("--report", c.quantize.report,
+                     "Write what quantization did as a web page, one .html file: sizes, noise and "
+                     "errors by layer with plots, and with samples what --advise tells")
+        ->type_name("FILE");
     convert->add_flag("--advise", c.quantize.advise,
                       "Measure on the samples which layers to give another recipe, and what that "
                       "gains");

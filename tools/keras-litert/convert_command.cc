@@ -183,6 +183,7 @@ Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
 
   KL_ASSIGN_OR_RETURN(options.quantize, ReadQuantizeOptions(arguments.quantize));
 
+  options.report = arguments.quantize.report;
   options.dump_after = arguments.dump_after;
   const std::filesystem::path folder = arguments.dump_dir;
   std::optional<Diagnostic> dump_problem;

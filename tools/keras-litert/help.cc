@@ -92,6 +92,8 @@ std::vector<std::string> ExtensionsOf(const CLI::App& command, const CLI::Option
     return {"tflite"};
   }
   if (option->check_name("--output")) return {"tflite"};
+  if (option->check_name("--report")) return {"html"};
+  if (option->check_name("--save-recipe")) return {"json"};
   if (option->check_name("--inputs") || option->check_name("--expected")) return {"npz"};
   if (option->check_name("--runtime")) return {"so", "dylib", "dll"};
   return {};

@@ -26,6 +26,7 @@ struct QuantizeArguments {
   std::vector<std::string> auto_recipes;  // --auto-recipe
   std::string save_recipe;                // --save-recipe
   bool advise = false;                    // --advise
+  std::string report;                     // --report
 };
 
 // The file's recipe and rules, then those of the command line, which so come last and count.
