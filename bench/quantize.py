@@ -49,7 +49,7 @@ def digits():
 def application(name):
     import applications
 
-    model = applications.conditioned(name)
+    model = applications.conditioned(name, distinct=True)
     images = applications.images(model, 24)
     return model, images[:16], images[16:], None
 

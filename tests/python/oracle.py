@@ -163,20 +163,24 @@ def save(model, folder, extension=".keras"):
 # --- Weights and inputs ---------------------------------------------------------------------------
 
 
-def randomize(model, seed=0):
+def randomize(model, seed=0, distinct=False):
     """Sets every floating-point weight from a seeded generator, at scales a trained model has.
 
     Kernels keep the variance of what passes through them (1 / fan-in), variances are in [0.5, 2],
     scales around 1 on either side, shifts and means around 0. Integer weights (tables, counts,
     quantized kernels, random seeds) stay. Returns the model.
+
+    Weights of one shape may be equal, in layers whose names differ by a number only, unless
+    `distinct`: a converter that stores equal weights once would gain by it what no real model has.
     """
-    for variable in model.variables:
+    for index, variable in enumerate(model.variables):
         dtype = keras.backend.standardize_dtype(variable.dtype)
         if "float" not in dtype or "seed_generator" in variable.path:
             continue
         # One generator for each weight, so that a weight's values depend on its place and shape
         # only.
-        rng = np.random.default_rng([seed, *_path_seed(variable), *variable.shape])
+        place = [index] if distinct else _path_seed(variable)
+        rng = np.random.default_rng([seed, *place, *variable.shape])
         variable.assign(_plausible(variable, rng).astype(_numpy_dtype(dtype)))
     return finalize_statistics(model)
 
