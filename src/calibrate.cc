@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "litert/writer.h"
+#include "probe.h"
+#include "quantize/histogram.h"
 #include "quantize/observe.h"
 #include "util/cancelled.h"
 
@@ -37,11 +39,14 @@ Result<std::vector<litert::Array>> RunBatch(litert::LoadedModel& model,
   return model.Run(ordered);
 }
 
-Result<quantize::Ranges> Calibrate(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
-                                   const Batches& batches, const CalibrateOptions& options,
-                                   const std::filesystem::path& output,
-                                   const std::function<bool()>& cancelled) {
-  KL_ASSIGN_OR_RETURN(const auto runtime, litert::Runtime::Open(options.runtime));
+namespace {
+
+// The least and greatest values of the tensors, in the module's own runs.
+Result<std::vector<Range>> Extremes(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
+                                    const Batches& batches, const CalibrateOptions& options,
+                                    const litert::Runtime& runtime,
+                                    const std::filesystem::path& output, size_t total,
+                                    const std::function<bool()>& cancelled) {
   const ScratchFile file(output);
   {
     const quantize::Observers observers(module, tensors);
@@ -49,7 +54,7 @@ Result<quantize::Ranges> Calibrate(ir::Module& module, const std::vector<ir::Ten
     write.cancelled = cancelled;
     KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
   }
-  KL_ASSIGN_OR_RETURN(const auto loaded, runtime->Load(file.path()));
+  KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path()));
   std::vector<Range> ranges(tensors.size());
   for (size_t n = 0; n < batches.size(); ++n) {
     if (cancelled && cancelled()) return Cancelled();
@@ -73,10 +78,79 @@ Result<quantize::Ranges> Calibrate(ir::Module& module, const std::vector<ir::Ten
         ranges[i].Include(seen);
       }
     }
-    if (options.progress) options.progress(n + 1, batches.size());
+    if (options.progress) options.progress(n + 1, total);
+  }
+  return ranges;
+}
+
+// The part of each range that the method keeps, from the values themselves. A group of tensors at a
+// time has its histograms in memory.
+Result<std::vector<Range>> Kept(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
+                                const std::vector<Range>& all, const Batches& batches,
+                                const CalibrateOptions& options, const litert::Runtime& runtime,
+                                const std::filesystem::path& output, const ProbePlan& plan,
+                                const std::function<bool()>& cancelled) {
+  constexpr double kFraction = 0.9999;
+  std::vector<Range> kept = all;
+  size_t done = batches.size();
+  const size_t total = batches.size() * (1 + plan.groups.size());
+  for (const std::vector<size_t>& group : plan.groups) {
+    std::vector<ir::Tensor*> probed;
+    std::vector<quantize::Histogram> histograms;
+    for (const size_t i : group) {
+      probed.push_back(tensors[i]);
+      histograms.emplace_back(all[i].IsFinite() ? all[i] : Range{});
+    }
+    const ScratchFile file(output);
+    {
+      const OtherOutputs others(module, probed);
+      KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
+    }
+    KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path()));
+    for (const auto& batch : batches) {
+      KL_RETURN_IF_ERROR(ForEachPart(
+          module, {batch}, 1, plan.rows, cancelled,
+          [&](const std::vector<litert::Array>& part) -> Status {
+            KL_ASSIGN_OR_RETURN(const auto outputs, RunBatch(*loaded, part, module.input_names));
+            for (size_t i = 0; i < group.size(); ++i) {
+              KL_ASSIGN_OR_RETURN(const litert::Array* values, ProbedOutput(*loaded, outputs, i));
+              histograms[i].Add({reinterpret_cast<const float*>(values->bytes.data()),
+                                 values->bytes.size() / sizeof(float)});
+            }
+            return {};
+          }));
+      if (options.progress) options.progress(++done, total);
+    }
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (!all[group[i]].IsFinite()) continue;
+      kept[group[i]] = options.method == RangeMethod::kMse ? histograms[i].LeastError()
+                                                           : histograms[i].Percentile(kFraction);
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
+Result<quantize::Ranges> Calibrate(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
+                                   const Batches& batches, const CalibrateOptions& options,
+                                   const std::filesystem::path& output,
+                                   const std::function<bool()>& cancelled) {
+  KL_ASSIGN_OR_RETURN(const auto runtime, litert::Runtime::Open(options.runtime));
+  const bool looks =
+      options.method == RangeMethod::kPercentile || options.method == RangeMethod::kMse;
+  ProbePlan plan;
+  if (looks) plan = PlanProbes(module, tensors, batches);
+  const size_t total = batches.size() * (1 + plan.groups.size());
+  KL_ASSIGN_OR_RETURN(const std::vector<Range> all, Extremes(module, tensors, batches, options,
+                                                             *runtime, output, total, cancelled));
+  std::vector<Range> kept = all;
+  if (looks) {
+    KL_ASSIGN_OR_RETURN(
+        kept, Kept(module, tensors, all, batches, options, *runtime, output, plan, cancelled));
   }
   quantize::Ranges result;
-  for (size_t i = 0; i < tensors.size(); ++i) result[tensors[i]] = ranges[i];
+  for (size_t i = 0; i < tensors.size(); ++i) result[tensors[i]] = {all[i], kept[i]};
   return result;
 }
 

@@ -239,7 +239,7 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   }
   std::unique_ptr<Measurement> measurement;
   if (measures) {
-    KL_ASSIGN_OR_RETURN(measurement, Measurement::Start(module, output));
+    KL_ASSIGN_OR_RETURN(measurement, Measurement::Start(module, batches, output));
   }
   KL_ASSIGN_OR_RETURN(quantize::Quantized quantized,
                       quantize::Quantize(module, quantize_options, ranges));

@@ -8,7 +8,6 @@
 #include <limits>
 #include <utility>
 
-#include "ir/builder.h"
 #include "litert/writer.h"
 #include "util/cancelled.h"
 
@@ -19,43 +18,6 @@ using ir::DType;
 using ir::Module;
 using ir::Operator;
 using ir::Tensor;
-
-// The module with other outputs, all float32 and named 0, 1 …, as long as this object lives.
-class OtherOutputs {
- public:
-  OtherOutputs(Module& module, const std::vector<Tensor*>& tensors)
-      : module_(module),
-        outputs_(std::move(module.main().outputs())),
-        names_(std::move(module.output_names)) {
-    ir::BuildContext context{module, {}, {}, 0};
-    ir::Builder b(context, module.main());
-    module.main().outputs().clear();
-    module.output_names.clear();
-    for (Tensor* tensor : tensors) {
-      if (tensor->type.dtype != DType::kFloat32) {
-        tensor = b.Emit(ir::BuiltinOperator::DEQUANTIZE, {ir::Value(tensor)},
-                        {DType::kFloat32, tensor->type.shape})
-                     .tensor();
-        added_.push_back(tensor->producer);
-      }
-      module.output_names.push_back(std::to_string(module.output_names.size()));
-      module.main().outputs().push_back(tensor);
-    }
-  }
-  ~OtherOutputs() {
-    module_.main().outputs() = std::move(outputs_);
-    module_.output_names = std::move(names_);
-    for (Operator* op : added_) module_.main().Erase(op);
-  }
-  OtherOutputs(const OtherOutputs&) = delete;
-  OtherOutputs& operator=(const OtherOutputs&) = delete;
-
- private:
-  Module& module_;
-  std::vector<Tensor*> outputs_;
-  std::vector<std::string> names_;
-  std::vector<Operator*> added_;
-};
 
 // Sums over elements of two runs of one tensor.
 struct Sums {
@@ -98,11 +60,6 @@ Result<const litert::Array*> Output(const litert::LoadedModel& model,
     return Fail("", "internal-measure", fmt::format("LiteRT does not know output {}", name));
   }
   return &outputs[static_cast<size_t>(found - names.begin())];
-}
-
-Result<const litert::Array*> Output(const litert::LoadedModel& model,
-                                    const std::vector<litert::Array>& outputs, size_t index) {
-  return Output(model, outputs, std::to_string(index));
 }
 
 OutputError ErrorOf(const std::string& name, const Sums& sums) {
@@ -154,7 +111,7 @@ litert::Array AsFloats(const litert::Array& given, const Tensor& output) {
 
 }  // namespace
 
-Result<std::unique_ptr<Measurement>> Measurement::Start(Module& module,
+Result<std::unique_ptr<Measurement>> Measurement::Start(Module& module, const Batches& batches,
                                                         const std::filesystem::path& output) {
   std::unique_ptr<Measurement> measurement(new Measurement(output));
   std::vector<Tensor*> tensors;
@@ -166,11 +123,17 @@ Result<std::unique_ptr<Measurement>> Measurement::Start(Module& module,
   }
   for (const Operator* op = module.main().first(); op != nullptr; op = op->next) {
     if (op->outputs.empty() || op->output()->type.dtype != DType::kFloat32) continue;
-    measurement->probes_.push_back(op->output());
     tensors.push_back(op->output());
   }
-  const OtherOutputs others(module, tensors);
-  KL_RETURN_IF_ERROR(litert::WriteFile(module, measurement->float_file_.path()));
+  measurement->probes_.assign(tensors.begin(), tensors.end());
+  measurement->plan_ = PlanProbes(module, tensors, batches);
+  for (const std::vector<size_t>& group : measurement->plan_.groups) {
+    std::vector<Tensor*> probed;
+    for (const size_t i : group) probed.push_back(tensors[i]);
+    const OtherOutputs others(module, probed);
+    measurement->float_files_.push_back(std::make_unique<ScratchFile>(output));
+    KL_RETURN_IF_ERROR(litert::WriteFile(module, measurement->float_files_.back()->path()));
+  }
   return measurement;
 }
 
@@ -178,51 +141,63 @@ Result<std::vector<OutputError>> Measurement::Finish(Module& module, quantize::Q
                                                      const Batches& batches,
                                                      const CalibrateOptions& options,
                                                      const std::function<bool()>& cancelled) {
-  // What is compared: position in the float file, tensor of the quantized one, place of the result.
-  std::vector<size_t> positions;
-  std::vector<Tensor*> tensors;
-  std::vector<double*> results;
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    positions.push_back(i);
-    tensors.push_back(module.main().outputs()[outputs_[i]]);
-    results.push_back(nullptr);
-  }
-  for (size_t i = 0; i < quantized.reports.size(); ++i) {
-    const auto found = std::find(probes_.begin(), probes_.end(), quantized.outputs[i]);
-    if (quantized.outputs[i] == nullptr || found == probes_.end()) continue;
-    positions.push_back(outputs_.size() + static_cast<size_t>(found - probes_.begin()));
-    tensors.push_back(quantized.outputs[i]);
-    results.push_back(&quantized.reports[i].output_sqnr);
-  }
-  if (tensors.empty()) return std::vector<OutputError>();
-
-  const ScratchFile file(output_);
-  {
-    const OtherOutputs others(module, tensors);
-    KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
-  }
   KL_ASSIGN_OR_RETURN(const auto runtime, litert::Runtime::Open(options.runtime));
-  KL_ASSIGN_OR_RETURN(const auto exact, runtime->Load(float_file_.path()));
-  KL_ASSIGN_OR_RETURN(const auto rounded, runtime->Load(file.path()));
-  std::vector<Sums> sums(tensors.size());
-  for (size_t n = 0; n < std::min(batches.size(), kMostBatches); ++n) {
-    if (cancelled && cancelled()) return Cancelled();
-    KL_ASSIGN_OR_RETURN(const auto expected, RunBatch(*exact, batches[n], module.input_names));
-    KL_ASSIGN_OR_RETURN(const auto inputs, AsInputs(module, batches[n]));
-    KL_ASSIGN_OR_RETURN(const auto actual, RunBatch(*rounded, inputs, module.input_names));
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      KL_ASSIGN_OR_RETURN(const litert::Array* want, Output(*exact, expected, positions[i]));
-      KL_ASSIGN_OR_RETURN(const litert::Array* got, Output(*rounded, actual, i));
-      sums[i].Add(*want, *got);
+  std::vector<OutputError> errors(outputs_.size());
+  for (size_t g = 0; g < plan_.groups.size(); ++g) {
+    // What is compared: position in the float file, tensor of the quantized one, and where the
+    // result goes: outputs, then operators.
+    struct Compared {
+      size_t position = 0;
+      double* result = nullptr;
+      size_t output = 0;  // where `result` is null
+      Sums sums = {};
+    };
+    std::vector<Compared> compared;
+    std::vector<Tensor*> tensors;
+    const std::vector<size_t>& group = plan_.groups[g];
+    for (size_t position = 0; position < group.size(); ++position) {
+      const size_t probe = group[position];
+      if (probe < outputs_.size()) {
+        compared.push_back({.position = position, .output = probe});
+        tensors.push_back(module.main().outputs()[outputs_[probe]]);
+        continue;
+      }
+      for (size_t i = 0; i < quantized.reports.size(); ++i) {
+        if (quantized.outputs[i] == nullptr || quantized.outputs[i] != probes_[probe]) continue;
+        compared.push_back({.position = position, .result = &quantized.reports[i].output_sqnr});
+        tensors.push_back(quantized.outputs[i]);
+      }
     }
-  }
-  std::vector<OutputError> errors;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    if (results[i] != nullptr) {
-      *results[i] = sums[i].Decibels();
-      continue;
+    if (tensors.empty()) continue;
+
+    const ScratchFile file(output_);
+    {
+      const OtherOutputs others(module, tensors);
+      KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
     }
-    errors.push_back(ErrorOf(module.output_names[outputs_[i]], sums[i]));
+    KL_ASSIGN_OR_RETURN(const auto exact, runtime->Load(float_files_[g]->path()));
+    KL_ASSIGN_OR_RETURN(const auto rounded, runtime->Load(file.path()));
+    KL_RETURN_IF_ERROR(ForEachPart(
+        module, batches, kMostBatches, plan_.rows, cancelled,
+        [&](const std::vector<litert::Array>& part) -> Status {
+          KL_ASSIGN_OR_RETURN(const auto expected, RunBatch(*exact, part, module.input_names));
+          KL_ASSIGN_OR_RETURN(const auto inputs, AsInputs(module, part));
+          KL_ASSIGN_OR_RETURN(const auto actual, RunBatch(*rounded, inputs, module.input_names));
+          for (size_t i = 0; i < compared.size(); ++i) {
+            KL_ASSIGN_OR_RETURN(const litert::Array* want,
+                                ProbedOutput(*exact, expected, compared[i].position));
+            KL_ASSIGN_OR_RETURN(const litert::Array* got, ProbedOutput(*rounded, actual, i));
+            compared[i].sums.Add(*want, *got);
+          }
+          return {};
+        }));
+    for (const Compared& one : compared) {
+      if (one.result != nullptr) {
+        *one.result = one.sums.Decibels();
+      } else {
+        errors[one.output] = ErrorOf(module.output_names[outputs_[one.output]], one.sums);
+      }
+    }
   }
   return errors;
 }

@@ -9,6 +9,7 @@
 #include "calibrate.h"
 #include "ir/graph.h"
 #include "keras_litert/report.h"
+#include "probe.h"
 #include "quantize/quantize.h"
 
 namespace keras_litert {
@@ -19,8 +20,9 @@ inline constexpr size_t kMostBatches = 16;
 // Made before the module is quantized, asked afterwards.
 class Measurement {
  public:
-  // Writes the float module beside `output`, with the results of its operators as outputs.
-  static Result<std::unique_ptr<Measurement>> Start(ir::Module& module,
+  // Writes the float module beside `output`, with the results of its operators as outputs: once, or
+  // several times where one run on the batches could not give out all of them (PlanProbes).
+  static Result<std::unique_ptr<Measurement>> Start(ir::Module& module, const Batches& batches,
                                                     const std::filesystem::path& output);
 
   // Runs both on some of the batches. Fills in `quantized.reports[i].output_sqnr`, and gives the
@@ -30,13 +32,14 @@ class Measurement {
                                           const std::function<bool()>& cancelled);
 
  private:
-  explicit Measurement(const std::filesystem::path& output)
-      : output_(output), float_file_(output) {}
+  explicit Measurement(const std::filesystem::path& output) : output_(output) {}
 
   std::filesystem::path output_;
-  ScratchFile float_file_;
-  std::vector<const ir::Tensor*> probes_;  // results of operators, float32 in the float module
-  std::vector<size_t> outputs_;            // positions of the float outputs in the signature
+  std::vector<size_t> outputs_;  // positions of the float outputs in the signature
+  // Float32 in the float module: the outputs, then the results of operators.
+  std::vector<const ir::Tensor*> probes_;
+  ProbePlan plan_;                                         // of the probes
+  std::vector<std::unique_ptr<ScratchFile>> float_files_;  // one for each group
 };
 
 // The float model's outputs on the samples, to compare files with.

@@ -43,10 +43,13 @@ struct QuantizeRule {
 // dtype is converted where that loses nothing but float digits.
 using Sample = std::map<std::string, Array, std::less<>>;
 
-// How a tensor's range follows from what calibration sees of it.
+// How a tensor's range follows from what calibration sees of it. kPercentile and kMse look at the
+// values in a second run, and are for int8; int16 has steps enough for all values.
 enum class RangeMethod : uint8_t {
   kMinMax,         // the least and the greatest value of all samples
   kMovingAverage,  // of each sample's least and greatest, later samples weigh more: 0.9 · old + 0.1
+  kPercentile,     // without the least and the greatest 0.01 % of the values
+  kMse,            // of the least squared error by int8, between clipping and large steps
 };
 
 // What recipes with calibrated activations need. The float model itself runs in LiteRT on the

@@ -210,9 +210,12 @@ ConvertOptions ReadOptions(const nb::dict& given) {
     options.quantize.output_type = nb::cast<std::string>(quantize["output_type"]);
     keras_litert::CalibrateOptions& calibrate = options.quantize.calibrate;
     calibrate.runtime = nb::cast<std::string>(quantize["runtime"]);
-    if (nb::cast<std::string>(quantize["method"]) == "moving_average") {
-      calibrate.method = keras_litert::RangeMethod::kMovingAverage;
-    }
+    const auto method = nb::cast<std::string>(quantize["method"]);
+    using enum keras_litert::RangeMethod;
+    calibrate.method = method == "moving_average" ? kMovingAverage
+                       : method == "percentile"   ? kPercentile
+                       : method == "mse"          ? kMse
+                                                  : kMinMax;
     // The caller's list keeps the arrays alive.
     using GivenArray = std::tuple<std::string, std::vector<int64_t>, Bytes>;
     for (const nb::handle given_sample : nb::cast<nb::list>(quantize["samples"])) {

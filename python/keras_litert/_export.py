@@ -129,8 +129,8 @@ def export(
         static_batch: Fixes the first size of every input where it is unknown.
         shapes: Fixes the shape of inputs by name; None keeps a size dynamic.
         quantize: Stores weights in fewer bits, and computes in integers: a recipe's name
-            ("dynamic_int8", "float16", "weight_only_int8", "int8", "int16x8"), a dict as a
-            recipe file holds it, or the file's pathlib.Path (docs/quantization.md). "auto"
+            ("dynamic_int8", "float16", "weight_only_int8", "int4", "int8", "int16x8" …), a dict as
+            a recipe file holds it, or the file's pathlib.Path (docs/quantization.md). "auto"
             searches what each layer gets, by representative_dataset= and a budget:
             min_sqnr= (dB), max_loss= (of the outputs' range) or max_size= (bytes of the file);
             with metric=, a function of the file's path (more is better), max_loss= is how much

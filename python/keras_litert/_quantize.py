@@ -25,7 +25,7 @@ SEARCH = ("min_sqnr", "max_loss", "max_size", "metric", "auto_recipes")
 # Options of export() about quantization.
 KNOWN = (*NAMES, *SEARCH, "save_recipe", "advise", "report")
 # How ranges follow from samples, as --calibrate-method.
-METHODS = ("minmax", "moving_average")
+METHODS = ("minmax", "moving_average", "percentile", "mse")
 _INT16_OPERATORS = "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8"
 _OPERATOR_SETS = ("TFLITE_BUILTINS", "TFLITE_BUILTINS_INT8", _INT16_OPERATORS)
 _RULE_KEYS = ("layer", "op", "recipe")

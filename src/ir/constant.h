@@ -115,6 +115,9 @@ ConstantPtr CastedUnrounded(const ConstantPtr& x, DType dtype);
 // y[..., i, ...] = x[..., i, ...] * scale[i] along `axis`. float32 only.
 ConstantPtr ScaledAlong(const ConstantPtr& x, int axis, std::vector<float> scale);
 
+// Two elements in a byte, as files store int4; uint8[(n + 1) / 2]. REQUIRES: x is int4.
+ConstantPtr PackedInt4(const ConstantPtr& x);
+
 // All bytes, evaluated now.
 Result<std::vector<std::byte>> EvaluateBytes(const Constant& x);
 // `x` itself where it can be evaluated by range; else an equal constant that can, which holds what

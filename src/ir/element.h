@@ -20,6 +20,7 @@ bool DispatchElement(DType dtype, F&& f) {
       f(bool{});
       return true;
     case DType::kInt8:
+    case DType::kInt4:
       f(int8_t{});
       return true;
     case DType::kUInt8:

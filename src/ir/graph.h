@@ -35,6 +35,9 @@ struct Tensor {
       users;  // one entry for each use; an operator that reads it twice is there twice
   Graph* graph = nullptr;
   std::shared_ptr<const tflite::QuantizationParametersT> quantization;  // null: not quantized
+  // Scales of blocks of weights: float16[rows, blocks in a row], a constant of this graph. The file
+  // names it by its index among the graph's tensors, which the writer fills in. Null: none.
+  const Tensor* block_scales = nullptr;
 
   bool is_constant() const { return constant != nullptr; }
 };

@@ -10,7 +10,7 @@ struct DTypeInfo {
   size_t size;
 };
 
-constexpr std::array<DTypeInfo, 16> kDTypes = {{{"bool", 1},
+constexpr std::array<DTypeInfo, 17> kDTypes = {{{"bool", 1},
                                                 {"int8", 1},
                                                 {"uint8", 1},
                                                 {"int16", 2},
@@ -25,7 +25,8 @@ constexpr std::array<DTypeInfo, 16> kDTypes = {{{"bool", 1},
                                                 {"float64", 8},
                                                 {"complex64", 8},
                                                 {"string", 0},
-                                                {"resource", 0}}};
+                                                {"resource", 0},
+                                                {"int4", 1}}};
 
 }  // namespace
 
@@ -39,7 +40,9 @@ std::string_view Name(DType dtype) {
 
 std::optional<DType> DTypeFromName(std::string_view name) {
   for (size_t i = 0; i < kDTypes.size(); ++i) {
-    if (kDTypes[i].name == name) return static_cast<DType>(i);
+    // Models have no int4 tensors.
+    const auto dtype = static_cast<DType>(i);
+    if (kDTypes[i].name == name && dtype != DType::kInt4) return dtype;
   }
   return std::nullopt;
 }

@@ -33,6 +33,7 @@ enum class DType : uint8_t {
   kComplex64,
   kString,
   kResource,  // a handle of a resource variable; has no bytes
+  kInt4,      // only of stored weights: a byte each here, two in one byte in the file
 };
 
 // Bytes of one element; 0 for kString and kResource.

@@ -124,7 +124,7 @@ class HeaderBuilder {
     const auto name = fbb_.CreateString(tensor.name);
     Offset<tflite::QuantizationParameters> quantization;
     if (tensor.quantization != nullptr) {
-      quantization = tflite::CreateQuantizationParameters(fbb_, tensor.quantization);
+      quantization = tflite::CreateQuantizationParameters(fbb_, tensor.quantization.get());
     }
     tflite::TensorBuilder builder(fbb_);
     builder.add_shape(shape_vector);

@@ -308,6 +308,7 @@ int FullyConnectedVersion(const Operator& op) {
               : options != nullptr && options->asymmetric_quantize_inputs ? 9
                                                                           : 3;
   }
+  if (Is(Input(op, 1), DType::kInt4)) version = 12;
   if (product.int8) version = 4;
   if (product.int16) {
     version = options != nullptr && options->quantized_bias_type != tflite::TensorType{} ? 11 : 7;
@@ -382,6 +383,7 @@ int AttributeVersion(const Operator& op) {
     case QUANTIZE:
       return IsPerAxis(op.output()) ? 3 : 1;
     case EMBEDDING_LOOKUP:
+      if (Is(Input(op, 1), DType::kInt4)) return 4;
       return NumScales(Input(op, 1)) > 1 && IsPerChannel(Input(op, 1), 0) ? 4 : 1;
     case GATHER: {
       const auto* options = op.options.AsGatherOptions();

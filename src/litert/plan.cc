@@ -108,8 +108,7 @@ class Planner {
   int32_t AddTensor(Scope& scope, const Tensor* tensor, std::string name) {
     const auto index = static_cast<int32_t>(scope.subgraph.tensors.size());
     scope.index.emplace(tensor, index);
-    scope.subgraph.tensors.push_back(
-        {tensor->type, std::move(name), 0, tensor->quantization.get()});
+    scope.subgraph.tensors.push_back({tensor->type, std::move(name), 0, tensor->quantization});
     return index;
   }
 
@@ -121,9 +120,11 @@ class Planner {
     return origin.empty() ? code : origin + "/" + code;
   }
 
-  Result<uint32_t> BufferOf(const ir::ConstantPtr& constant) {
-    auto known = buffer_of_.find(constant.get());
+  Result<uint32_t> BufferOf(const ir::ConstantPtr& given) {
+    auto known = buffer_of_.find(given.get());
     if (known != buffer_of_.end()) return known->second;
+    const ir::ConstantPtr constant =
+        given->type().dtype == DType::kInt4 ? ir::PackedInt4(given) : given;
     const auto next = static_cast<uint32_t>(plan_.buffers.size());
     uint32_t buffer = next;
     if (constant->byte_size() > kSmallConstant) {
@@ -134,7 +135,7 @@ class Planner {
       buffer = small_.emplace(std::move(key), next).first->second;
       if (buffer == next) plan_.buffers.push_back({std::move(bytes), nullptr});
     }
-    buffer_of_.emplace(constant.get(), buffer);
+    buffer_of_.emplace(given.get(), buffer);
     return buffer;
   }
 
@@ -157,7 +158,20 @@ class Planner {
         AddTensor(scope, tensor, scope.names.Unique(tensor->name.empty() ? name : tensor->name));
     scope.subgraph.tensors.back().buffer = buffer;
     scope.constants.emplace(std::move(key), index);
+    if (tensor->block_scales != nullptr) KL_RETURN_IF_ERROR(AddBlockScales(scope, *tensor, index));
     return index;
+  }
+
+  // Blocks of weights: their scales are a tensor that no operator reads.
+  Status AddBlockScales(Scope& scope, const Tensor& weights, int32_t index) {
+    const auto place = static_cast<size_t>(index);
+    KL_ASSIGN_OR_RETURN(
+        const int32_t scales,
+        ConstantIndex(scope, weights.block_scales, scope.subgraph.tensors[place].name + "/scales"));
+    auto quantization = std::make_shared<tflite::QuantizationParametersT>(*weights.quantization);
+    quantization->details.AsBlockwiseQuantization()->scales = scales;
+    scope.subgraph.tensors[place].quantization = std::move(quantization);
+    return {};
   }
 
   Result<int32_t> OperandIndex(Scope& scope, const Tensor* tensor, const Operator& op) {
@@ -300,7 +314,7 @@ class Planner {
     }
     copy.options.Set(std::move(options));
     copy.inputs = {from, target};
-    PlannedTensor result{source->type, name, 0, source->quantization.get()};
+    PlannedTensor result{source->type, name, 0, source->quantization};
     copy.outputs = {static_cast<int32_t>(scope.subgraph.tensors.size())};
     scope.subgraph.tensors.push_back(std::move(result));
     scope.subgraph.operators.push_back(copy);
@@ -361,6 +375,8 @@ tflite::TensorType SchemaType(DType dtype) {
       return tflite::TensorType::STRING;
     case DType::kResource:
       return tflite::TensorType::RESOURCE;
+    case DType::kInt4:
+      return tflite::TensorType::INT4;
   }
   return tflite::TensorType::FLOAT32;
 }

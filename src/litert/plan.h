@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,9 @@ namespace keras_litert::litert {
 
 struct PlannedTensor {
   ir::TensorType type;
-  std::string name;                                               // unique in its subgraph
-  uint32_t buffer = 0;                                            // 0: computed when the file runs
-  const tflite::QuantizationParametersT* quantization = nullptr;  // may be null
+  std::string name;     // unique in its subgraph
+  uint32_t buffer = 0;  // 0: computed when the file runs
+  std::shared_ptr<const tflite::QuantizationParametersT> quantization;  // may be null
 };
 
 struct PlannedOperator {

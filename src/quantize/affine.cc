@@ -37,6 +37,11 @@ void Range::Include(const Range& other) {
   max = std::max(max, other.max);
 }
 
+void Observed::Include(const Observed& other) {
+  all.Include(other.all);
+  kept.Include(other.kept);
+}
+
 Affine AffineOf(Range range, DType dtype) {
   const float low = std::min(range.min, 0.0F);
   const float high = std::max(range.max, 0.0F);

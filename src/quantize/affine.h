@@ -27,8 +27,17 @@ struct Range {
   void Include(const Range& other);
 };
 
+// What calibration knows of a tensor: all its values, and the part of them that int8 is to span;
+// the steps of int16 are small enough for all.
+struct Observed {
+  Range all;
+  Range kept;
+
+  void Include(const Observed& other);
+};
+
 // By tensors of the main graph.
-using Ranges = std::unordered_map<const ir::Tensor*, Range>;
+using Ranges = std::unordered_map<const ir::Tensor*, Observed>;
 
 struct Affine {
   ir::DType dtype = ir::DType::kInt8;

@@ -3,8 +3,12 @@
 //   float16           OP(x, w)  ⇒  OP(x, DEQUANTIZE(float16(w)))
 //   weight-only int8  OP(x, w)  ⇒  OP(x, DEQUANTIZE(int8(w)))
 //   dynamic int8      OP(x, w)  ⇒  OP(x, int8(w))       the kernel quantizes x as it runs
+//   dynamic int4      as dynamic int8, FULLY_CONNECTED(x, int4(w)) and EMBEDDING_LOOKUP
 //
-//   dynamic and weight-only int8, of a table of embeddings:
+//   int4 in blocks, because LiteRT's own kernel for it, unlike XNNPACK's, forgets the activation:
+//   FULLY_CONNECTED(x, w, relu)  ⇒  RELU(FULLY_CONNECTED(x, int4(w)))
+//
+//   all but float16, of a table of embeddings:
 //   GATHER(w, ids)  ⇒  RESHAPE(EMBEDDING_LOOKUP(RESHAPE(ids, [-1]), int8(w)))   one scale a row
 //
 // The runtime evaluates DEQUANTIZE of a constant once, when it loads the file (XNNPACK as it
@@ -17,6 +21,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "ir/operators.h"
@@ -78,6 +83,22 @@ bool IsEmbedding(const Operator& op) {
 
 bool IsGrouped(const Operator& op) {
   return op.code == CONV_2D && op.inputs[0]->type.shape[3] != op.inputs[1]->type.shape[3];
+}
+
+// Why an operator cannot have int4 weights, in blocks of `block` (0: none); empty: it can. What
+// kernels there are: EMBEDDING_LOOKUP's, and XNNPACK's FULLY_CONNECTED. CONV_2D's hybrid kernel
+// takes int4, but unpacks all weights at each run.
+std::string WhyNotInt4(const Operator& op, int block) {
+  if (op.code != FULLY_CONNECTED && op.code != GATHER) {
+    return "LiteRT has quick int4 kernels for FULLY_CONNECTED and embeddings only";
+  }
+  const ir::Shape& shape = op.inputs[op.code == GATHER ? 0 : 1]->type.shape;
+  const int64_t row = shape[1].value();
+  if (block != 0 && row % block != 0) {
+    return fmt::format("its rows of {} weights cannot be divided into blocks of {}", row, block);
+  }
+  if (row % 2 != 0) return fmt::format("its rows of {} weights are odd", row);
+  return "";
 }
 
 // The axis of the scales. A batch of matrices has one for each column.
@@ -157,6 +178,11 @@ class Quantizer {
     } else if (wanted != Recipe::kFloat32 && weights->constant->num_elements() < kFewest) {
       report.reason = fmt::format("fewer than {} weights", kFewest);
       recipe = Recipe::kFloat32;
+    } else if (std::string reason = IsInt4(wanted) ? WhyNotInt4(*op, BlockSize(wanted)) : "";
+               !reason.empty()) {
+      report.reason = std::move(reason);
+      const bool quick = entry->dynamic && !IsGrouped(*op);
+      recipe = quick ? Recipe::kDynamicInt8 : Recipe::kWeightOnlyInt8;
     } else if (wanted == Recipe::kDynamicInt8 && !entry->dynamic) {
       report.reason = "LiteRT has no quick kernel for it";
       recipe = Recipe::kWeightOnlyInt8;
@@ -177,7 +203,10 @@ class Quantizer {
       }
       report.weights_sqnr = stored->sqnr;
       report.bytes_after = static_cast<int64_t>(stored->constant->byte_size());
-      if (stored->quantization) {
+      if (IsInt4(recipe)) report.bytes_after = (report.bytes_after + 1) / 2;
+      if (stored->block_scales != nullptr) {
+        report.bytes_after += static_cast<int64_t>(stored->block_scales->byte_size());
+      } else if (stored->quantization != nullptr) {
         // A float scale and an int64 zero point for each channel.
         report.bytes_after += static_cast<int64_t>(stored->quantization->scale.size()) * 12;
       }
@@ -189,10 +218,14 @@ class Quantizer {
 
   // Weights that several operators share are stored once.
   Result<StoredWeights> Stored(const ConstantPtr& x, Recipe recipe, int axis) {
-    const bool half = recipe == Recipe::kFloat16;
-    const auto [known, added] = stored_.try_emplace({x, half ? -1 : axis});
+    const int bits = recipe == Recipe::kFloat16 ? 16 : IsInt4(recipe) ? 4 : 8;
+    const int block = BlockSize(recipe);
+    const auto [known, added] = stored_.try_emplace({x, bits, block, axis});
     if (added) {
-      Result<StoredWeights> stored = half ? ToFloat16(x) : ToInt8(x, axis);
+      Result<StoredWeights> stored = bits == 16   ? ToFloat16(x)
+                                     : bits == 8  ? ToInt8(x, axis)
+                                     : block == 0 ? ToInt4(x, axis)
+                                                  : ToInt4Blocks(x, block);
       if (!stored) {
         stored_.erase(known);
         return stored;
@@ -213,6 +246,9 @@ class Quantizer {
     }
     Value weights = b.Constant(stored.constant);
     weights.tensor()->quantization = stored.quantization;
+    if (stored.block_scales != nullptr) {
+      weights.tensor()->block_scales = b.Constant(stored.block_scales).tensor();
+    }
     if (op->code == GATHER) {
       const ir::TensorType type = op->output()->type;
       Value ids(op->inputs[1]);
@@ -227,8 +263,31 @@ class Quantizer {
     }
     if (auto* options = op->options.AsFullyConnectedOptions()) {
       options->asymmetric_quantize_inputs = true;
+      if (stored.block_scales != nullptr) SplitActivation(graph, op, *options);
     }
     graph.SetInput(op, entry.weights, weights.tensor());
+  }
+
+  static void SplitActivation(Graph& graph, Operator* op, tflite::FullyConnectedOptionsT& options) {
+    using enum tflite::ActivationFunctionType;
+    BuiltinOperator code{};
+    switch (std::exchange(options.fused_activation_function, NONE)) {
+      case RELU:
+        code = BuiltinOperator::RELU;
+        break;
+      case RELU6:
+        code = BuiltinOperator::RELU6;
+        break;
+      case RELU_N1_TO_1:
+        code = BuiltinOperator::RELU_N1_TO_1;
+        break;
+      default:
+        return;
+    }
+    Tensor* result = op->output();
+    op->outputs[0] = graph.AddTensor(result->type);
+    op->outputs[0]->producer = op;
+    graph.AddOperator(code, {op->output()}, {result}, op->next)->origin = op->origin;
   }
 
   // DEQUANTIZE(weights), once in a graph and in front of all: what reads it may be anywhere.
@@ -258,8 +317,8 @@ class Quantizer {
   std::vector<QuantizedOperator> reports_;
   std::vector<Tensor*> outputs_;
   StaticReports static_;
-  // By source and axis of the scales, -1 for float16.
-  std::map<std::pair<ConstantPtr, int>, StoredWeights> stored_;
+  // By source, bits, block size and axis of the scales.
+  std::map<std::tuple<ConstantPtr, int, int, int>, StoredWeights> stored_;
   std::map<std::pair<const Graph*, ConstantPtr>, Tensor*> dequantized_;
 };
 

@@ -22,6 +22,12 @@ constexpr QuantizeRecipe kRecipes[] = {
      "weights and activations int8, computed in integers; needs samples (calibration)"},
     {"static_wi8_ai16", "int16x8",
      "weights int8, activations int16, computed in integers; needs samples (calibration)"},
+    {"dynamic_wi4_afp32", "int4",
+     "weights of FULLY_CONNECTED and embeddings int4 per channel, an eighth; else dynamic_int8"},
+    {"dynamic_wi4b32_afp32", "int4_block32",
+     "the same, with a scale for each 32 weights: more exact, a little larger"},
+    {"dynamic_wi4b64_afp32", "int4_block64", "the same, with a scale for each 64 weights"},
+    {"dynamic_wi4b128_afp32", "int4_block128", "the same, with a scale for each 128 weights"},
 };
 
 }  // namespace
@@ -73,6 +79,23 @@ std::optional<Diagnostic> UnknownOperator(std::string_view name) {
 
 std::string_view Name(Recipe recipe) {
   return recipe == Recipe::kFloat32 ? kFloat : kRecipes[static_cast<size_t>(recipe) - 1].name;
+}
+
+int BlockSize(Recipe recipe) {
+  switch (recipe) {
+    case Recipe::kDynamicInt4Blocks32:
+      return 32;
+    case Recipe::kDynamicInt4Blocks64:
+      return 64;
+    case Recipe::kDynamicInt4Blocks128:
+      return 128;
+    default:
+      return 0;
+  }
+}
+
+bool IsInt4(Recipe recipe) {
+  return recipe == Recipe::kDynamicInt4 || BlockSize(recipe) != 0;
 }
 
 bool IsStatic(Recipe recipe) {

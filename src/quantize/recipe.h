@@ -13,14 +13,21 @@ namespace keras_litert::quantize {
 
 enum class Recipe : uint8_t {
   kFloat32,
-  kFloat16,         // weights float16, DEQUANTIZE in front of the operator
-  kDynamicInt8,     // weights int8, activations quantized by the kernel as it runs
-  kWeightOnlyInt8,  // weights int8, DEQUANTIZE in front of the operator
-  kStaticInt8,      // weights and activations int8, ranges calibrated
-  kStaticInt16,     // weights int8, activations int16, ranges calibrated
+  kFloat16,              // weights float16, DEQUANTIZE in front of the operator
+  kDynamicInt8,          // weights int8, activations quantized by the kernel as it runs
+  kWeightOnlyInt8,       // weights int8, DEQUANTIZE in front of the operator
+  kStaticInt8,           // weights and activations int8, ranges calibrated
+  kStaticInt16,          // weights int8, activations int16, ranges calibrated
+  kDynamicInt4,          // as kDynamicInt8, weights int4 where there are such kernels
+  kDynamicInt4Blocks32,  // the same, with a scale for each block of a row
+  kDynamicInt4Blocks64,
+  kDynamicInt4Blocks128,
 };
 
 std::string_view Name(Recipe recipe);
+bool IsInt4(Recipe recipe);
+// Weights that share a scale, in a row; 0: the recipe has no blocks.
+int BlockSize(Recipe recipe);
 // True where activations are integers, whose ranges samples must tell.
 bool IsStatic(Recipe recipe);
 

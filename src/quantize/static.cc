@@ -162,15 +162,20 @@ class StaticQuantizer {
     return "";
   }
 
-  std::optional<Range> RangeOfTensor(const Tensor* x) const {
+  std::optional<Observed> ObservedOf(const Tensor* x) const {
     if (x->is_constant()) {
       const Result<Range> range = RangeOf(x->constant);
       if (!range) return std::nullopt;
-      return *range;
+      return Observed{*range, *range};
     }
     const auto found = ranges_.find(x);
     if (found == ranges_.end()) return std::nullopt;
     return found->second;
+  }
+  // Of all its values.
+  std::optional<Range> RangeOfTensor(const Tensor* x) const {
+    const std::optional<Observed> observed = ObservedOf(x);
+    return observed ? std::optional(observed->all) : std::nullopt;
   }
 
   bool IsInteger(const Operator* op) const { return op != nullptr && integers_.contains(op); }
@@ -209,7 +214,7 @@ class StaticQuantizer {
   // ---- Which tensors share a scale ----
 
   struct GroupData {
-    Range range;
+    Observed range;
     std::optional<Affine> fixed;
   };
 
@@ -222,7 +227,7 @@ class StaticQuantizer {
     const auto [found, added] = groups_.try_emplace(x, parents_.size());
     if (added) {
       parents_.push_back(parents_.size());
-      data_.push_back({RangeOfTensor(x).value_or(Range{}), std::nullopt});
+      data_.push_back({ObservedOf(x).value_or(Observed{}), std::nullopt});
     }
     return Find(found->second);
   }
@@ -279,7 +284,7 @@ class StaticQuantizer {
       if (!x->is_constant()) continue;
       const std::optional<Range> range = RangeOfTensor(x);
       if (range && range->IsFinite() && std::max(-range->min, range->max) <= kLargest) {
-        data_[*group].range.Include(*range);
+        data_[*group].range.Include({*range, *range});
       }
     }
   }
@@ -287,7 +292,7 @@ class StaticQuantizer {
   Affine AffineFor(const Tensor* x, DType dtype) {
     const GroupData& group = data_[GroupOf(x)];
     if (group.fixed && group.fixed->dtype == dtype) return *group.fixed;
-    return AffineOf(group.range, dtype);
+    return AffineOf(dtype == DType::kInt16 ? group.range.all : group.range.kept, dtype);
   }
 
   // ---- The rewrite ----

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "ir/half.h"
@@ -17,12 +18,22 @@ using ir::Constant;
 using ir::ConstantPtr;
 using ir::DType;
 
-constexpr float kMax = 127;  // of symmetric int8: -128 is not used.
+// What is symmetric leaves the least integer, -128 or -8, unused.
+constexpr float kMax8 = 127;
+constexpr float kMax4 = 7;
 
 // Where the channel of an element is found in its row-major index.
 struct ChannelOf {
   size_t inner;     // elements behind the axis
   size_t channels;  // size of the axis
+
+  // Blocks of so many elements that lie one behind the other. REQUIRES: they are all of `x`.
+  static ChannelOf Blocks(const Constant& x, int block) {
+    ChannelOf result(x, kPerTensor);
+    result.inner = static_cast<size_t>(block);
+    result.channels = static_cast<size_t>(x.num_elements()) / result.inner;
+    return result;
+  }
 
   // Axis kPerTensor: one channel.
   ChannelOf(const Constant& x, int axis)
@@ -55,8 +66,8 @@ float At(std::span<const std::byte> bytes, size_t i) {
   return value;
 }
 
-float Rounded(float value, float scale) {
-  return std::clamp(std::round(value / scale), -kMax, kMax);
+float Rounded(float value, float scale, float most) {
+  return std::clamp(std::round(value / scale), -most, most);
 }
 
 // 10·log10(signal / noise).
@@ -65,10 +76,68 @@ double Decibels(double signal, double noise) {
   return 10 * std::log10(signal / noise);
 }
 
-}  // namespace
+// The least number not below `scale` that a kernel reads exactly: XNNPACK keeps scales of blocks as
+// bfloat16, which has 8 digits, and refuses those that are no normal float16. None: it is too
+// large.
+std::optional<ir::Half> BlockScale(float scale) {
+  constexpr float kLeast = 0x1p-14F;
+  constexpr float kMost = 65280;  // 255 · 2⁸
+  if (scale > kMost) return std::nullopt;
+  int exponent;
+  const float digits = std::frexp(std::max(scale, kLeast), &exponent);
+  return ir::Half(std::ldexp(std::ceil(std::ldexp(digits, 8)), exponent - 8));
+}
 
-Result<std::vector<float>> Largest(const ConstantPtr& x, int axis) {
-  const ChannelOf channel_of(*x, axis);
+// w onto [-most, most] of its channel's scale, as `dtype`, a byte each. The result says nothing of
+// the scales yet.
+Result<StoredWeights> Store(const ConstantPtr& x, const ChannelOf& channel_of,
+                            std::vector<float> scale, DType dtype, float most) {
+  double signal = 0;
+  double noise = 0;
+  KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
+    for (const Constant::Run& run : runs) {
+      channel_of.ForEach(run.offset / sizeof(float), run.bytes.size() / sizeof(float),
+                         [&](size_t channel, size_t begin, size_t end) {
+                           const float s = scale[channel];
+                           for (size_t i = begin; i < end; ++i) {
+                             const float value = At(run.bytes, i);
+                             const float error = value - Rounded(value, s, most) * s;
+                             signal += static_cast<double>(value) * value;
+                             noise += static_cast<double>(error) * error;
+                           }
+                         });
+    }
+    return {};
+  }));
+
+  ConstantPtr stored = ir::ElementwiseConstant(
+      "quantize", {dtype, x->type().shape}, x,
+      [channel_of, scale = std::move(scale), most](size_t first, size_t count, const std::byte* in,
+                                                   std::byte* out) {
+        const std::span<const std::byte> bytes(in, count * sizeof(float));
+        channel_of.ForEach(first, count, [&](size_t channel, size_t begin, size_t end) {
+          const float s = scale[channel];
+          for (size_t i = begin; i < end; ++i) {
+            out[i] = static_cast<std::byte>(static_cast<int8_t>(Rounded(At(bytes, i), s, most)));
+          }
+        });
+      });
+  return StoredWeights{std::move(stored), nullptr, Decibels(signal, noise)};
+}
+
+// The same, by channels of an axis.
+Result<StoredWeights> StoreByAxis(const ConstantPtr& x, int axis, const std::vector<float>& scale,
+                                  DType dtype, float most) {
+  KL_ASSIGN_OR_RETURN(StoredWeights stored, Store(x, ChannelOf(*x, axis), scale, dtype, most));
+  auto quantization = std::make_shared<tflite::QuantizationParametersT>();
+  quantization->scale = scale;
+  quantization->zero_point.assign(scale.size(), 0);
+  quantization->quantized_dimension = std::max(axis, 0);
+  stored.quantization = std::move(quantization);
+  return stored;
+}
+
+Result<std::vector<float>> LargestOf(const ConstantPtr& x, const ChannelOf& channel_of) {
   std::vector<float> largest(channel_of.channels);
   bool finite = true;
   KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
@@ -94,9 +163,15 @@ Result<std::vector<float>> Largest(const ConstantPtr& x, int axis) {
   return largest;
 }
 
-std::vector<float> SymmetricScales(std::vector<float> largest) {
+}  // namespace
+
+Result<std::vector<float>> Largest(const ConstantPtr& x, int axis) {
+  return LargestOf(x, ChannelOf(*x, axis));
+}
+
+std::vector<float> SymmetricScales(std::vector<float> largest, float most) {
   for (float& s : largest) {
-    s = s > 0 ? std::max(s / kMax, std::numeric_limits<float>::min()) : 1.0F;
+    s = s > 0 ? std::max(s / most, std::numeric_limits<float>::min()) : 1.0F;
   }
   return largest;
 }
@@ -107,42 +182,42 @@ Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis) {
 }
 
 Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis, std::vector<float> scale) {
-  const ChannelOf channel_of(*x, axis);
-  double signal = 0;
-  double noise = 0;
-  KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
-    for (const Constant::Run& run : runs) {
-      channel_of.ForEach(run.offset / sizeof(float), run.bytes.size() / sizeof(float),
-                         [&](size_t channel, size_t begin, size_t end) {
-                           const float s = scale[channel];
-                           for (size_t i = begin; i < end; ++i) {
-                             const float value = At(run.bytes, i);
-                             const float error = value - Rounded(value, s) * s;
-                             signal += static_cast<double>(value) * value;
-                             noise += static_cast<double>(error) * error;
-                           }
-                         });
-    }
-    return {};
-  }));
+  return StoreByAxis(x, axis, scale, DType::kInt8, kMax8);
+}
 
+Result<StoredWeights> ToInt4(const ConstantPtr& x, int axis) {
+  KL_ASSIGN_OR_RETURN(std::vector<float> largest, Largest(x, axis));
+  return StoreByAxis(x, axis, SymmetricScales(std::move(largest), kMax4), DType::kInt4, kMax4);
+}
+
+Result<StoredWeights> ToInt4Blocks(const ConstantPtr& x, int block) {
+  const ChannelOf channel_of = ChannelOf::Blocks(*x, block);
+  KL_ASSIGN_OR_RETURN(std::vector<float> scale, LargestOf(x, channel_of));
+  std::vector<ir::Half> halves;
+  halves.reserve(scale.size());
+  for (float& s : scale) {
+    const std::optional<ir::Half> half = BlockScale(s / kMax4);
+    if (!half) {
+      return Fail("", "quantize-5",
+                  fmt::format("the weights reach {}, beyond {} steps of a float16", s, kMax4),
+                  "Keep this layer in float32, or give it int8, by a rule.");
+    }
+    halves.push_back(*half);
+    s = static_cast<float>(*half);
+  }
+  KL_ASSIGN_OR_RETURN(StoredWeights stored,
+                      Store(x, channel_of, std::move(scale), DType::kInt4, kMax4));
+  const ir::Shape& shape = x->type().shape;
+  stored.block_scales =
+      ir::MakeConstant<ir::Half>(DType::kFloat16, {shape[0], shape[1].value() / block}, halves);
+  tflite::BlockwiseQuantizationT blocks;
+  blocks.scales = -1;       // the writer's to give
+  blocks.zero_points = -1;  // none
+  blocks.block_size = block;
   auto quantization = std::make_shared<tflite::QuantizationParametersT>();
-  quantization->scale = scale;
-  quantization->zero_point.assign(scale.size(), 0);
-  quantization->quantized_dimension = std::max(axis, 0);
-  ConstantPtr stored = ir::ElementwiseConstant(
-      "quantize", {DType::kInt8, x->type().shape}, x,
-      [channel_of, scale = std::move(scale)](size_t first, size_t count, const std::byte* in,
-                                             std::byte* out) {
-        const std::span<const std::byte> bytes(in, count * sizeof(float));
-        channel_of.ForEach(first, count, [&](size_t channel, size_t begin, size_t end) {
-          const float s = scale[channel];
-          for (size_t i = begin; i < end; ++i) {
-            out[i] = static_cast<std::byte>(static_cast<int8_t>(Rounded(At(bytes, i), s)));
-          }
-        });
-      });
-  return StoredWeights{std::move(stored), std::move(quantization), Decibels(signal, noise)};
+  quantization->details.Set(blocks);
+  stored.quantization = std::move(quantization);
+  return stored;
 }
 
 Result<StoredWeights> ToFloat16(const ConstantPtr& x) {

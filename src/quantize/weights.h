@@ -2,6 +2,7 @@
 //
 //   symmetric int8:  w ≈ scale[c] · q,  q = round(w / scale[c]) ∈ [-127, 127],  scale[c] =
 //   max|w[c]| / 127
+//   symmetric int4:  the same with [-7, 7] and max|w[c]| / 7
 //
 // by channel c of one axis, as LiteRT's quantization specification has it
 // (ai.google.dev/edge/litert/models/quantization_spec); round is to nearest, halves away from 0. A
@@ -20,7 +21,8 @@ namespace keras_litert::quantize {
 struct StoredWeights {
   ir::ConstantPtr constant;
   std::shared_ptr<const tflite::QuantizationParametersT> quantization;  // null for float16
-  double sqnr = 0;  // dB; see QuantizedOperator::weights_sqnr
+  double sqnr = 0;                         // dB; see QuantizedOperator::weights_sqnr
+  ir::ConstantPtr block_scales = nullptr;  // of blocks: see ir::Tensor::block_scales
 };
 
 // REQUIRES: x is float32, 0 <= axis < rank. Fails (quantize-4) where x has a NaN or an infinity.
@@ -30,9 +32,15 @@ Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis);
 // As above in its parts. max|w| of each channel: fails (quantize-4) as ToInt8().
 inline constexpr int kPerTensor = -1;  // as an axis: one scale for all
 Result<std::vector<float>> Largest(const ir::ConstantPtr& x, int axis);
-std::vector<float> SymmetricScales(std::vector<float> largest);
+std::vector<float> SymmetricScales(std::vector<float> largest, float most = 127);
 // With the scales given, above 0; what lies beyond ±127 of them becomes ±127.
 Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis, std::vector<float> scale);
+
+// As ToInt8(), onto [-7, 7].
+Result<StoredWeights> ToInt4(const ir::ConstantPtr& x, int axis);
+// The same with a scale, a float16, for each `block` elements of a row. REQUIRES: a matrix, whose
+// rows are blocks.
+Result<StoredWeights> ToInt4Blocks(const ir::ConstantPtr& x, int block);
 
 // REQUIRES: x is float32. Numbers beyond ±65504 fail (quantize-5): they would be infinite.
 Result<StoredWeights> ToFloat16(const ir::ConstantPtr& x);

@@ -235,7 +235,7 @@ Status SaveRecipe(const std::string& path, const ConvertReport& report, RangeMet
 }
 
 std::vector<std::string> RangeMethodNames() {
-  return {"minmax", "moving_average"};  // RangeMethod's order.
+  return {"minmax", "moving_average", "percentile", "mse"};  // RangeMethod's order.
 }
 
 std::vector<std::string> RecipeNames() {

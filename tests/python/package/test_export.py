@@ -164,7 +164,9 @@ def test_quantization_that_is_refused(tmp_path, options, kind, message):
             {"quantize": "best"},
             "quantize-1: unknown quantization recipe 'best'\n    Known are float32, float16, "
             "dynamic_wi8_afp32, dynamic_int8, weight_only_wi8_afp32, weight_only_int8, "
-            "static_wi8_ai8, int8, static_wi8_ai16, int16x8.",
+            "static_wi8_ai8, int8, static_wi8_ai16, int16x8, dynamic_wi4_afp32, int4, "
+            "dynamic_wi4b32_afp32, int4_block32, dynamic_wi4b64_afp32, int4_block64, "
+            "dynamic_wi4b128_afp32, int4_block128.",
         ),
         (
             "missing/model.tflite",
