@@ -85,7 +85,7 @@ MODELS = {
     "gpt2": (gpt2, {"max_sequence_length": 128}, True),
     "vit": (vit, {}, True),
     "gemma-4": (lambda: gemma(4), {"max_sequence_length": 128}, True),
-    "gemma": (lambda: gemma(16), {"max_sequence_length": 128}, False),
+    "gemma": (lambda: gemma(15), {"max_sequence_length": 128}, False),
 }
 
 

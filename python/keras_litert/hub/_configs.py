@@ -179,7 +179,7 @@ class ExporterConfig:
             if name not in self.overrides:
                 raise problem(
                     "hub-2",
-                    f"{name} is no option of {type(self.model).__name__}, a {self.label}",
+                    f"{name} is no option of {self.model.__class__.__name__}, a {self.label}",
                     f"It takes {', '.join(self.overrides)}.",
                 )
         for name, value in overrides.given().items():
@@ -363,6 +363,19 @@ class AudioExporterConfig(ExporterConfig):
         if frames:
             sizes["frames"] = min(frames, DEFAULT_AUDIO_LENGTH)
         return {**sizes, **preprocessor}
+
+    def check(self, signature):
+        super().check(signature)
+        longest = getattr(self.backbone, "max_encoder_sequence_length", None)
+        for leaf in signature.leaves():
+            for name, size in zip(leaf.axes, leaf.shape):
+                if name == "frames" and None not in (size, longest) and size > longest:
+                    raise problem(
+                        "hub-3",
+                        f"{size} frames were asked for '{leaf.name}', the model has positions for "
+                        f"{longest}",
+                        f"Give at most {longest}.",
+                    )
 
 
 class MultimodalExporterConfig(ExporterConfig):

@@ -96,6 +96,8 @@ def export(
         ExportError: The model is not built, a size does not fit it, or it cannot be expressed.
     """
     preprocessor = None
+    if pathlib.PurePath(path).suffix != ".tflite":  # Before anything is loaded.
+        raise ValueError(f"the path must end in '.tflite', got {os.fspath(path)!r}")
     if options.get("strategy", "auto") == "auto":
         options["strategy"] = "tracer"  # Their classes are KerasHub's own.
     if not isinstance(model, keras.Model):
@@ -144,8 +146,6 @@ def _export_one(config, model, path, overrides, preprocessor, options) -> plain.
 def _export_parts(config, parts, path, overrides, options) -> PartsReport:
     """Writes `path` with the part's name before its suffix, for each; all of them or none."""
     overrides = config.checked(overrides)
-    if path.suffix != ".tflite":
-        raise ValueError(f"the path must end in '.tflite', got {str(path)!r}")
     verbose = options.pop("verbose", None)
     signatures = [config.refine(part.signature(), overrides) for part in parts]
     reports = {}
@@ -167,6 +167,20 @@ def _export_parts(config, parts, path, overrides, options) -> PartsReport:
 
 def _text(value) -> str:
     return f"[{', '.join(map(_text, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _read(file: pathlib.Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise problem("hub-4", f"'{file}' cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise problem("hub-4", f"'{file}' holds no object, but {type(content).__name__}")
+    return content
+
+
+def _version() -> str:
+    return getattr(sys.modules.get("keras_hub"), "__version__", "")
 
 
 def _sizes(dynamic: _signature.Signature, fixed: _signature.Signature) -> str:
@@ -196,17 +210,32 @@ def load_preset(folder: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, 
         )
     import keras_hub
 
+    config = _read(folder / "config.json")
     preprocessor = {}
     if (folder / "preprocessor.json").is_file():
-        preprocessor = json.loads((folder / "preprocessor.json").read_text()).get("config", {})
+        preprocessor = _read(folder / "preprocessor.json").get("config") or {}
     if (folder / "task.json").is_file():
-        name = json.loads((folder / "task.json").read_text()).get("registered_name")
-        kind = keras.saving.get_registered_object(name)
-        if not (isinstance(kind, type) and issubclass(kind, keras_hub.models.Task)):
-            raise problem("hub-4", f"the task of '{folder}' is '{name}', no class of KerasHub")
-        model = kind.from_preset(str(folder), preprocessor=None)
+        kind, base, arguments = _read(folder / "task.json"), "Task", {"preprocessor": None}
     else:
-        model = keras_hub.models.Backbone.from_preset(str(folder))
+        kind, base, arguments = config, "Backbone", {}
+    name = kind.get("registered_name")
+    found = keras.saving.get_registered_object(name)
+    if not (isinstance(found, type) and issubclass(found, getattr(keras_hub.models, base))):
+        raise problem(
+            "hub-4",
+            f"'{folder}' is a preset of '{name}', no {base.lower()} of KerasHub {_version()}",
+            "Its class may be of another version, or your own: import the module that registers it "
+            "and call keras_litert.hub.export().",
+        )
+    try:
+        model = found.from_preset(str(folder), **arguments)
+    except Exception as error:
+        raise problem(
+            "hub-5",
+            f"KerasHub cannot load the preset '{folder}': {type(error).__name__}: "
+            f"{(str(error).strip().splitlines() or [''])[0]}",
+            "Save it again with model.save_to_preset(folder).",
+        ) from error
     return model, preprocessor
 
 

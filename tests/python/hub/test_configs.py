@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import json
 import subprocess
 import sys
 import weakref
@@ -15,6 +16,8 @@ import families
 import keras
 import keras_hub
 import keras_litert
+import numpy as np
+import oracle
 from keras_litert import ExportError, hub
 
 families.cases()  # Fills families.CASES.
@@ -153,6 +156,10 @@ def test_overrides():
         ("bert-BertBackbone", {"max_sequence_length": 0}, "hub-3"),
         ("bert-BertBackbone", {"batch_size": True}, "hub-3"),
         ("vit-ViTBackbone", {"image_size": 32}, "hub-3"),  # It is 28.
+        ("whisper-WhisperBackbone", {"audio_length": 7}, "hub-3"),  # It has 6 frames' positions.
+        ("whisper-WhisperBackbone", {"decoder_sequence_length": 9}, "hub-3"),  # It has 8.
+        ("qwen3_5-Qwen3_5Backbone(vision)", {"image_size": 20}, "hub-3"),  # Not 8·n.
+        ("stable_diffusion_3-StableDiffusion3TextToImage", {"audio_length": 8}, "hub-2"),
     ],
 )
 def test_overrides_that_do_not_fit(case, overrides, code, tmp_path):
@@ -245,9 +252,145 @@ def test_preset_folders(tmp_path, task):
     assert abs(report.file_bytes - direct.file_bytes) < 1024  # Names differ.
 
 
-def test_no_preset(tmp_path):
-    with pytest.raises(ExportError, match=r"config\.json"):
-        hub.export(tmp_path, tmp_path / "model.tflite")
+def damaged(folder, damage):
+    """A preset with one thing wrong."""
+    build("llama-LlamaBackbone").save_to_preset(str(folder))
+    if damage == "no config":
+        (folder / "config.json").unlink()
+    elif damage == "no JSON":
+        (folder / "config.json").write_text("{")
+    elif damage == "a list":
+        (folder / "config.json").write_text("[]")
+    elif damage == "another class":
+        config = json.loads((folder / "config.json").read_text())
+        config["registered_name"] = "mine>Own"
+        (folder / "config.json").write_text(json.dumps(config))
+    elif damage == "another task":
+        (folder / "task.json").write_text('{"registered_name": "keras_hub>LlamaBackbone"}')
+    elif damage == "no weights":
+        (folder / "model.weights.h5").unlink()
+    elif damage == "cut weights":
+        content = (folder / "model.weights.h5").read_bytes()
+        (folder / "model.weights.h5").write_bytes(content[:1000])
+
+
+_OTHER = (
+    "    Its class may be of another version, or your own: import the module that registers it and "
+    "call keras_litert.hub.export().\n"
+)
+_AGAIN = "    Save it again with model.save_to_preset(folder).\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            "no config",
+            "error: hub-4: 'FOLDER' is no folder of a preset: it has no config.json\n"
+            "    Save one with model.save_to_preset(folder), or give a model.\n",
+        ),
+        (
+            "no JSON",
+            "error: hub-4: 'FOLDER/config.json' cannot be read: Expecting property name enclosed "
+            "in double quotes: line 1 column 2 (char 1)\n",
+        ),
+        ("a list", "error: hub-4: 'FOLDER/config.json' holds no object, but list\n"),
+        (
+            "another class",
+            "error: hub-4: 'FOLDER' is a preset of 'mine>Own', no backbone of KerasHub 0.32.0\n"
+            + _OTHER,
+        ),
+        (
+            "another task",
+            "error: hub-4: 'FOLDER' is a preset of 'keras_hub>LlamaBackbone', no task of KerasHub "
+            "0.32.0\n" + _OTHER,
+        ),
+        (
+            "no weights",
+            "error: hub-5: KerasHub cannot load the preset 'FOLDER': FileNotFoundError: "
+            "`model.weights.json` doesn't exist in preset directory `FOLDER`.\n" + _AGAIN,
+        ),
+        (
+            "cut weights",
+            "error: hub-5: KerasHub cannot load the preset 'FOLDER': OSError: Unable to "
+            "synchronously open file (truncated file: eof = 1000, sblock->base_addr = 0, "
+            "stored_eof = 102960)\n" + _AGAIN,
+        ),
+    ],
+)
+def test_damaged_presets(damage, message, tmp_path, capsys):
+    from keras_litert.__main__ import main
+
+    folder, target = tmp_path / "preset", tmp_path / "model.tflite"
+    damaged(folder, damage)
+    capsys.readouterr()
+    assert main(["hub", str(folder), "-o", str(target)]) == 1
+    assert capsys.readouterr().err == message.replace("FOLDER", str(folder))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--image-size", "32"],
+            "error: hub-2: image_size is no option of LlamaBackbone, a text model\n"
+            "    It takes batch_size, max_sequence_length.\n",
+        ),
+        (
+            ["--max-sequence-length", "0"],
+            "error: hub-3: max_sequence_length must be positive, got 0\n",
+        ),
+        (
+            ["--quantize", "dynamic_int9"],
+            "error: quantize-1: unknown quantization recipe 'dynamic_int9'\n"
+            "    Did you mean 'dynamic_int8'?\n",
+        ),
+        (["-o", "model.tfl"], "error: the path must end in '.tflite', got 'model.tfl'\n"),
+    ],
+)
+def test_command_line_options_that_do_not_fit(arguments, message, tmp_path, capsys):
+    from keras_litert.__main__ import main
+
+    build("llama-LlamaBackbone").save_to_preset(str(tmp_path / "preset"))
+    capsys.readouterr()
+    target = tmp_path / "model.tflite"
+    assert main(["hub", str(tmp_path / "preset"), "-o", str(target), *arguments]) == 1
+    assert capsys.readouterr().err == message
+    assert not target.exists()
+
+
+def test_sharded_weights(tmp_path):
+    """Weights of several files, as save_to_preset() writes those of large models."""
+    model = keras_hub.models.LlamaBackbone(
+        vocabulary_size=200,
+        num_layers=3,
+        num_query_heads=4,
+        num_key_value_heads=2,
+        hidden_dim=64,
+        intermediate_dim=96,
+    )
+    folder = tmp_path / "preset"
+    model.save_to_preset(str(folder), max_shard_size=100e3 / 1e9)
+    assert (folder / "model.weights.json").is_file()
+    assert len(list(folder.glob("model_*.weights.h5"))) > 1
+    report = hub.export(folder, tmp_path / "model.tflite")
+    direct = hub.export(model, tmp_path / "direct.tflite")
+    assert report.operators == direct.operators
+    files = [oracle.Runtime(*opened(tmp_path / name)) for name in ("model.tflite", "direct.tflite")]
+    tokens = np.array([[1, 5, 7, 2]], "int32")
+    outputs = []
+    for runtime in files:
+        runtime.set([np.ones_like(tokens), tokens])
+        outputs.append(runtime.invoke()[0])
+    want = model({"token_ids": tokens, "padding_mask": np.ones_like(tokens)})
+    assert oracle.relative_error(outputs[0], np.asarray(want)) <= 1e-4
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+
+
+def opened(path):
+    content = path.read_bytes()
+    return oracle.File(content), content, True
 
 
 def test_command_line(tmp_path, capsys):
