@@ -130,7 +130,19 @@ def compile_file(path: str, targets: Sequence[Any]) -> list[CompiledFile]:
                 )
             ]
         )
-    compiler = importlib.import_module(f"{_ROOT}.aot_compile")
+    try:
+        compiler = importlib.import_module(f"{_ROOT}.aot_compile")
+    except ImportError as error:
+        raise ExportError(
+            [
+                Diagnostic(
+                    "",
+                    "aot-1",
+                    f"aot_compile_targets needs ai_edge_litert.aot, which cannot be imported: {error}",
+                    f"'{path}' is written.",
+                )
+            ]
+        ) from error
     source = pathlib.Path(path)
     compiled: list[CompiledFile] = []
     problems: list[Diagnostic] = []

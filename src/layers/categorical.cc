@@ -118,7 +118,7 @@ Value EncodeCategories(Layer& layer, Value indices, std::string_view mode, int64
 std::span<const LayerEntry> CategoricalLayers() {
   static constexpr LayerEntry kLayers[] = {
       {"CategoryEncoding", CategoryEncoding, MaskRule::kDrop, /*autocast=*/false},
-      {"Discretization", Discretization},
+      {"Discretization", Discretization, MaskRule::kDrop, /*autocast=*/false},
   };
   return kLayers;
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
+import heapq
 import importlib
 import sys
 import threading
@@ -12,6 +14,7 @@ import types
 from keras.src import backend
 from keras.src.backend.common import variables
 from keras.src.layers.layer import Layer
+from keras.src.ops.function import Function, make_node_key
 from keras.src.ops.operation import Operation
 from keras_litert import _core
 from keras_litert.tracer import control, foreign, randomness, recurrent, structural
@@ -127,6 +130,55 @@ def _layer_call(trace: Trace, original, top: Layer, library: Library | None):
     return call
 
 
+def _run_through_graph(trace: Trace, original):
+    """Function's: the calls in the order in which the core reads them from a config.
+
+    That is Kahn's algorithm; of the calls that are ready the first in the config goes first. Keras's
+    own order is another one, and both strategies are to write the same file.
+    """
+
+    @functools.wraps(original)
+    def run(self, *args, **kwargs):
+        if trace.paused or threading.get_ident() != trace.thread:
+            return original(self, *args, **kwargs)
+        known = vars(self)["_nodes_by_depth"]
+        try:
+            vars(self)["_nodes_by_depth"] = {0: _ordered(self)}
+            return original(self, *args, **kwargs)
+        finally:
+            vars(self)["_nodes_by_depth"] = known
+
+    return run
+
+
+def _ordered(function) -> list:
+    nodes = [
+        node
+        for operation in function.operations
+        for index, node in enumerate(operation._inbound_nodes)
+        if make_node_key(operation, index) in function._nodes
+    ]
+    number = {id(node): i for i, node in enumerate(nodes)}
+    users = collections.defaultdict(list)
+    missing = []
+    for i, node in enumerate(nodes):
+        parents = {} if node.is_input else {id(parent) for parent in node.parent_nodes}
+        parents = [number[parent] for parent in parents if parent in number]
+        missing.append(len(parents))
+        for parent in parents:
+            users[parent].append(i)
+    ready = [i for i, count in enumerate(missing) if count == 0]
+    order = []
+    while ready:  # A list in ascending order is a heap.
+        i = heapq.heappop(ready)
+        order.append(nodes[i])
+        for user in users[i]:
+            missing[user] -= 1
+            if missing[user] == 0:
+                heapq.heappush(ready, user)
+    return order
+
+
 def _standardize_shape(original):
     """Keras says None for sizes that it does not know."""
 
@@ -187,6 +239,11 @@ def recording(trace: Trace, top: Layer, library: Library | None):
                 replace(module, attribute, replacements[name])
             replace(Layer, "__call__", _layer_call(trace, Layer.__call__, top, library))
             replace(Operation, "__call__", _layer_call(trace, _OPERATION_CALL, top, None))
+            replace(
+                Function,
+                "_run_through_graph",
+                _run_through_graph(trace, Function._run_through_graph),
+            )
             replace(backend.Variable, "value", _variable_value(trace))
             replace(backend.Variable, "assign", _variable_assign(trace, backend.Variable.assign))
             for module, attribute, function in foreign.replacements():

@@ -101,6 +101,13 @@ def test_discretization(mode, dtype):
     check_layer(layer, (3,), dtype=dtype, inputs=[x])
 
 
+def test_discretization_of_an_integer_dtype():
+    """As Keras saves it before 3.11: the inputs are not cast to it."""
+    layer = layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0], dtype="int64")
+    x = np.array([[-0.5, 0.5, -1.5], [2.5, -0.1, 1.0]], "float32")
+    check_layer(layer, (3,), inputs=[x])
+
+
 @shows("layers.Discretization", "num_bins", "epsilon")
 def test_discretization_adapted():
     layer = layers.Discretization(num_bins=5, epsilon=0.05)

@@ -9,6 +9,9 @@ import numpy as np
 import oracle
 from keras_litert import _signature
 
+# Some tests are of what older releases of Keras do not have.
+KERAS = tuple(int(part) for part in keras.__version__.split(".")[:2])
+
 
 def check_export(
     model,

@@ -4,7 +4,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from package.support import check_export
+from package.support import KERAS, check_export
+
+int4 = pytest.param(
+    "int4", marks=pytest.mark.skipif(KERAS < (3, 11), reason="Keras has no int4 before 3.11")
+)
 
 
 def quantized(mode):
@@ -17,14 +21,14 @@ def quantized(mode):
     return model
 
 
-@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+@pytest.mark.parametrize("mode", ["int8", int4, "float8"])
 def test_dense(mode):
     rng = np.random.default_rng(1)
     inputs = [(rng.normal(size=(batch, 12)).astype("float32"),) for batch in (1, 3)]
     check_export(quantized(mode), inputs, expect="tracer", randomized=False)
 
 
-@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("mode", ["int8", int4])
 def test_embedding(mode):
     keras.utils.set_random_seed(3)
     ids = keras.Input((None,), dtype="int32", name="ids")

@@ -9,7 +9,7 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers, ops
-from package.support import check_export
+from package.support import check_export, same_bytes
 
 
 def floats(*shape, seed=0):
@@ -167,3 +167,24 @@ def test_arguments(signature, names):
         Arguments(), input_signature=signature, expect="tracer", randomized=False
     )
     assert sorted(i.name for i in file.inputs) == sorted(names)
+
+
+def branches():
+    """Parallel calls, a layer called twice, a model in the model, operations without layers."""
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    shared = layers.Dense(6, name="shared")
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(4), layers.ReLU()], name="inner")
+    outputs = [layers.Dense(3, name=f"head_{i}")(shared(x)) for i, x in enumerate((b, a, b))]
+    outputs += [inner(a), ops.exp(b), layers.LeakyReLU()(ops.concatenate([a, inner(b)], axis=-1))]
+    return keras.Model({"b": b, "a": a}, outputs)
+
+
+def stateful():
+    x = keras.Input((4, 3), batch_size=2)
+    y = layers.GRU(3, stateful=True, return_sequences=True)(x)
+    return keras.Model(x, layers.LSTM(2, stateful=True)(y))
+
+
+@pytest.mark.parametrize("make", [branches, stateful])
+def test_both_strategies_write_the_same_file(make, tmp_path):
+    same_bytes(oracle.randomize(make()), tmp_path)
