@@ -1,4 +1,4 @@
-"""The web page of --report: the numbers of --json, and nothing that a layer's name could smuggle in."""
+"""The web page of --report: the numbers of --json, and nothing that a layer's name smuggles in."""
 
 import html.parser
 import json
