@@ -68,7 +68,9 @@ std::vector<Layer> LayersOf(const std::vector<QuantizedOperator>& operators) {
 // The next more exact recipe; empty: none.
 std::string Better(const Layer& layer) {
   if (layer.recipe == kFloat) return "";
-  if (layer.recipe == kHalf || layer.bytes_before == 0) return std::string(kFloat);
+  // A few numbers are not worth another dtype.
+  constexpr int64_t kFew = 4096;
+  if (layer.recipe == kHalf || layer.bytes_before < kFew) return std::string(kFloat);
   if (layer.recipe.find("wi4") != std::string::npos) return "dynamic_int8";
   return std::string(kHalf);
 }

@@ -7,10 +7,12 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "archive/npz.h"
 #include "compile.h"
+#include "images.h"
 #include "ir/constant.h"
 #include "util/near_match.h"
 
@@ -170,8 +172,51 @@ class Reader {
   }
 
   Status AddFile() {
-    const std::string where = options_.file.string();
+    std::error_code ignored;
+    if (std::filesystem::is_directory(options_.file, ignored)) {
+      std::vector<NpzArray> images(1);
+      KL_ASSIGN_OR_RETURN(images[0], Images());
+      return AddArrays(images);
+    }
     KL_ASSIGN_OR_RETURN(const std::vector<NpzArray> arrays, archive::ReadNpz(options_.file));
+    return AddArrays(arrays);
+  }
+
+  // The folder's images, as the only input takes them.
+  Result<NpzArray> Images() const {
+    const std::string where = options_.file.string();
+    const std::vector<Tensor*>& inputs = module_.main().inputs();
+    ImageFormat format = options_.images;
+    ImageShape shape{format.height, format.width, 0};
+    const ir::Shape* wanted = inputs.size() == 1 ? &inputs[0]->type.shape : nullptr;
+    if (wanted != nullptr && wanted->rank() == 4) {
+      const ir::Dim channels = (*wanted)[3];
+      if (channels == 1 || channels == 3) shape.channels = channels.value();
+      if (shape.height == 0 && (*wanted)[1].is_static()) shape.height = (*wanted)[1].value();
+      if (shape.width == 0 && (*wanted)[2].is_static()) shape.width = (*wanted)[2].value();
+    }
+    if (shape.channels == 0) {
+      return Fail(where, "samples-6",
+                  fmt::format("images are for a model of one input [batch, height, width, 1 or 3]; "
+                              "this one's inputs are {}",
+                              InputNames()),
+                  "Give the samples as an .npz file.");
+    }
+    if (shape.height == 0 || shape.width == 0) {
+      return Fail(where, "samples-6", "the model takes images of any size",
+                  "Say to which size the samples are to be brought: --image-size 224x224.");
+    }
+    if (!(format.low < format.high)) {
+      return Fail(where, "samples-6", "which values do the pixels have that the model takes?",
+                  "Say what black and white become: --image-scale 0:255, 0:1 or -1:1.");
+    }
+    KL_ASSIGN_OR_RETURN(NpzArray array, ReadImages(options_.file, shape, format));
+    array.name = module_.input_names[0];
+    return array;
+  }
+
+  Status AddArrays(const std::vector<NpzArray>& arrays) {
+    const std::string where = options_.file.string();
     std::vector<const NpzArray*> matched;
     const bool one =
         arrays.size() == 1 && module_.input_names.size() == 1 && arrays[0].name == "arr_0";

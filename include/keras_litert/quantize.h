@@ -52,13 +52,25 @@ enum class RangeMethod : uint8_t {
   kMse,            // of the least squared error by int8, between clipping and large steps
 };
 
+// How images become the values that a model takes.
+struct ImageFormat {
+  // 0: as the model's input has it.
+  int64_t height = 0;
+  int64_t width = 0;
+  // What black and white become. Must be given: nothing in a model tells.
+  float low = 0;
+  float high = 0;
+};
+
 // What recipes with calibrated activations need. The float model itself runs in LiteRT on the
 // samples, and the ranges of its tensors are taken.
 struct CalibrateOptions {
   std::vector<Sample> samples;
   // A NumPy file with further samples: .npz with an array for each input by name, .npy for a model
-  // of one input. Split along the first axis. Empty: none.
+  // of one input. Split along the first axis. Or a folder of .png and .jpg images, each a sample of
+  // an only input [batch, height, width, 1 or 3]. Empty: none.
   std::filesystem::path file;
+  ImageFormat images = {};
   RangeMethod method = RangeMethod::kMinMax;
   std::filesystem::path runtime;  // LiteRT's library; see VerifyOptions::runtime
   // Called from the converting thread after each batch; may be empty.

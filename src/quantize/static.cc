@@ -142,10 +142,36 @@ class StaticQuantizer {
       if (kernel->scales == Scales::kFixed) continue;
       if (std::string reason = WhyNot(op.outputs[i], "its result"); !reason.empty()) return reason;
     }
+    if (op.code == MUL) {
+      if (std::string reason = WhyNotFactors(op, dtype); !reason.empty()) return reason;
+    }
     // 1/√0 and log 0: what is close to 0 must not become 0.
     if (op.code == RSQRT || op.code == LOG) {
       const std::optional<Range> range = RangeOfTensor(op.inputs[0]);
       if (range->min < 2 * AffineOf(*range, dtype).scale) return "its input comes close to 0";
+    }
+    return "";
+  }
+
+  // Columns of a table have scales of their own until they are multiplied by factors that make them
+  // comparable. One step for all of them, before that, is more than the small ones have: a factor f
+  // makes f · step of it, which must be few steps of the result.
+  std::string WhyNotFactors(const Operator& op, DType dtype) const {
+    for (const size_t i : {0, 1}) {
+      const Tensor* factors = op.inputs[i];
+      const Tensor* x = op.inputs[1 - i];
+      if (!factors->is_constant() || x->is_constant()) continue;
+      const std::optional<Range> f = RangeOfTensor(factors);
+      const std::optional<Range> in = RangeOfTensor(x);
+      const std::optional<Range> out = RangeOfTensor(op.output());
+      if (!f || !in || !out) continue;
+      const double largest = std::max(std::fabs(f->min), std::fabs(f->max));
+      const double steps = largest * AffineOf(*in, dtype).scale / AffineOf(*out, dtype).scale;
+      constexpr double kMost = 32;
+      if (steps > kMost) {
+        return fmt::format("its factors make {:.0f} steps of its result of one step of its input",
+                           steps);
+      }
     }
     return "";
   }

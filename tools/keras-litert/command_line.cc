@@ -127,10 +127,21 @@ struct Declaration {
                      "A JSON file with a recipe and rules; what the command line says comes after")
         ->type_name("FILE");
     convert
-        ->add_option("--calibrate", c.quantize.samples,
-                     "Typical inputs, for int8 and int16x8: a NumPy file, .npz with an array for "
-                     "each input by name, or .npy; each row of the first axis is a sample")
+        ->add_option(
+            "--calibrate", c.quantize.samples,
+            "Typical inputs, for int8 and int16x8: a NumPy file, .npz with an array for "
+            "each input by name, or .npy, each row of the first axis a sample; or a folder of "
+            ".png and .jpg images, see --image-scale")
         ->type_name("FILE");
+    convert
+        ->add_option("--image-size", c.quantize.image_size,
+                     "Of a folder of images for --calibrate: what they are resized to; needed "
+                     "where the model takes any size")
+        ->type_name("HxW");
+    convert
+        ->add_option("--image-scale", c.quantize.image_scale,
+                     "Of such a folder: what black and white become: 0:255, 0:1 or -1:1")
+        ->type_name("LOW:HIGH");
     convert
         ->add_option("--calibrate-method", c.quantize.method,
                      fmt::format("How ranges follow from samples: {} (default {})",

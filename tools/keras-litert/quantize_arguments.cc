@@ -170,6 +170,36 @@ Result<int64_t> ParseSize(const std::string& text) {
   return static_cast<int64_t>(*value * unit);
 }
 
+// "HEIGHTxWIDTH" and "LOW:HIGH".
+Status ReadImageFormat(const QuantizeArguments& arguments, ImageFormat& format) {
+  const auto parse = [](std::string_view text, auto& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  const std::string_view size = arguments.image_size;
+  const size_t times = size.find('x');
+  constexpr int64_t kMost = 1 << 14;
+  if (!size.empty() &&
+      (times == std::string_view::npos || !parse(size.substr(0, times), format.height) ||
+       !parse(size.substr(times + 1), format.width) || format.height < 1 || format.width < 1 ||
+       format.height > kMost || format.width > kMost)) {
+    return Fail("keras-litert convert", "usage-3",
+                fmt::format("--image-size `{}` has not the form HEIGHTxWIDTH", size),
+                "For example `--image-size 224x224`.");
+  }
+  const std::string_view scale = arguments.image_scale;
+  const size_t colon = scale.find(':');
+  if (!scale.empty() &&
+      (colon == std::string_view::npos || !parse(scale.substr(0, colon), format.low) ||
+       !parse(scale.substr(colon + 1), format.high) || !(format.low < format.high) ||
+       !std::isfinite(format.high - format.low))) {
+    return Fail("keras-litert convert", "usage-3",
+                fmt::format("--image-scale `{}` has not the form LOW:HIGH", scale),
+                "What black and white become: `--image-scale=0:255`, `=0:1` or `=-1:1`.");
+  }
+  return {};
+}
+
 Status ReadSearch(const QuantizeArguments& arguments, QuantizeOptions& options) {
   AutoQuantize& search = options.search;
   if (!arguments.min_sqnr.empty()) {
@@ -203,6 +233,7 @@ Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) 
     options.rules.push_back(std::move(rule));
   }
   options.calibrate.file = arguments.samples;
+  KL_RETURN_IF_ERROR(ReadImageFormat(arguments, options.calibrate.images));
   options.calibrate.runtime = arguments.runtime;
   options.input_type = arguments.input_type;
   options.output_type = arguments.output_type;

@@ -15,6 +15,8 @@ struct QuantizeArguments {
   std::vector<std::string> rules;  // --quantize-rule, as given: "encoder/*@CONV_2D=float16"
   std::string file;                // --quantize-file
   std::string samples;             // --calibrate
+  std::string image_size;          // --image-size, as given: "224x224"
+  std::string image_scale;         // --image-scale, as given: "-1:1"
   std::string method;              // --calibrate-method
   std::string input_type;          // --input-type
   std::string output_type;         // --output-type

@@ -297,6 +297,31 @@ def test_values_of_masks_stay_float(tmp_path):
     assert reports["ADD"]["recipe"] == "float32" and "reaches 1.0e+09" in reports["ADD"]["reason"]
 
 
+def test_columns_of_other_sizes_stay_float_until_they_are_scaled(tmp_path):
+    """Columns of 1e-3 and 1e3: one scale for all would leave the small ones no steps."""
+    size = np.logspace(-3, 3, 12).astype("float32")
+    x = keras.Input((12,), name="x")
+    y = layers.Normalization(mean=size, variance=size**2, name="scaled")(x)
+    model = keras.Model(x, layers.Dense(20, name="d")(y))
+    model.get_layer("d").kernel.assign(np.random.default_rng(0).normal(size=(12, 20)))
+    rows = (size * (1 + np.random.default_rng(1).normal(size=(32, 12)))).astype("float32")
+    np.savez(tmp_path / "samples.npz", x=rows)
+    result = check(
+        model,
+        [[rows]],
+        randomized=False,
+        arguments=(
+            *("--quantize", "int8", "--calibrate", tmp_path / "samples.npz"),
+            *("--runtime", RUNTIME),
+        ),
+        tolerance=WEIGHTS + INT8,
+    )
+    reports = {op["op"]: op for op in result.report["quantized"]}
+    assert reports["MUL"]["recipe"] == "float32"
+    assert "steps of its result of one step of its input" in reports["MUL"]["reason"]
+    assert reports["FULLY_CONNECTED"]["recipe"] == "static_wi8_ai8"
+
+
 def test_mixed_precision(tmp_path):
     """Rules: one layer float, one of other weights, one with other activations."""
     x = keras.Input((12,), name="x")
