@@ -250,19 +250,18 @@ def supported() -> list[str]:
 
 
 def get_exporter_config(model: keras.Model) -> ExporterConfig:
-    """The configuration of a model: one object for each model.
+    """The configuration of a model: one object for each model, as long as someone has it.
 
     Raises:
         ValueError: no configuration is for models of this class.
         ExportError: the model is not built.
     """
     known = _configs_of.get(model)
-    if known is not None:
-        return known[0]
-    config = _find(model)
-    # The value must not keep the key alive: it is kept by the model itself.
-    config.model = weakref.proxy(model)
-    _configs_of[model] = (config,)
+    config = known() if known is not None else None
+    if config is None:
+        config = _find(model)
+        # A configuration keeps its model alive, so the cache must not keep the configuration.
+        _configs_of[model] = weakref.ref(config)
     return config
 
 

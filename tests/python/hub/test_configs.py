@@ -1,5 +1,6 @@
 """Configurations: detection, priority, signatures, overrides, defaults, caching, errors."""
 
+import functools
 import gc
 import importlib.util
 import json
@@ -23,6 +24,7 @@ from keras_litert import ExportError, hub
 families.cases()  # Fills families.CASES.
 
 
+@functools.cache
 def build(name):
     return families.CASES[name].build()
 
@@ -148,6 +150,114 @@ def test_overrides():
 
 
 @pytest.mark.parametrize(
+    ("case", "overrides", "expected"),
+    [
+        (
+            "moonshine-MoonshineAudioToText",
+            {"batch_size": 2, "audio_length": 400, "decoder_sequence_length": 6},
+            {
+                "encoder_input_values": (2, 400, 1),
+                "encoder_padding_mask": (2, 400),
+                "decoder_token_ids": (2, 6),
+                "decoder_padding_mask": (2, 6),
+            },
+        ),
+        (
+            "bert-BertMaskedLM",
+            {"max_sequence_length": 6},
+            {
+                "token_ids": (None, 6),
+                "padding_mask": (None, 6),
+                "segment_ids": (None, 6),
+                "mask_positions": (None, None),
+            },
+        ),
+        (
+            "bert-BertTextEmbedder",
+            {"batch_size": 1},
+            {"token_ids": (1, None), "padding_mask": (1, None), "segment_ids": (1, None)},
+        ),
+        (
+            "gpt2-GPT2CausalLM",
+            {"max_sequence_length": 6},
+            {"token_ids": (None, 6), "padding_mask": (None, 6)},
+        ),
+        (
+            "bart-BartSeq2SeqLM",
+            {"max_sequence_length": 6, "decoder_sequence_length": 4},
+            {
+                "encoder_token_ids": (None, 6),
+                "encoder_padding_mask": (None, 6),
+                "decoder_token_ids": (None, 4),
+                "decoder_padding_mask": (None, 4),
+            },
+        ),
+        (
+            "t5gemma2-T5Gemma2Seq2SeqLM(vision)",
+            {"max_sequence_length": 6},
+            {
+                "encoder_token_ids": (None, 6),
+                "encoder_padding_mask": (None, 6),
+                "decoder_token_ids": (None, 6),
+                "decoder_padding_mask": (None, 6),
+                "images": (None, None, 16, 16, 3),
+                "vision_indices": (None, None),
+            },
+        ),
+        (
+            "pali_gemma-PaliGemmaCausalLM",
+            {"max_sequence_length": 6, "image_size": 16},
+            {
+                "token_ids": (None, 6),
+                "padding_mask": (None, 6),
+                "response_mask": (None, 6),
+                "images": (None, 16, 16, 3),
+            },
+        ),
+        (
+            "qwen3_5-Qwen3_5Backbone(vision)",
+            {"image_size": (16, 8), "batch_size": 2},
+            {
+                "token_ids": (2, None),
+                "padding_mask": (2, None),
+                "pixel_values": (2, 8, 2, 4, 4, 3),
+                "vision_indices": (2, 2),
+            },
+        ),
+        (
+            "clip-CLIPBackbone",
+            {"max_sequence_length": 6},
+            {"token_ids": (None, 6), "images": (None, 32, 32, 3)},
+        ),
+        ("flux-FluxTextToImage", {"batch_size": 2}, None),
+        ("segformer-SegFormerImageSegmenter", {"batch_size": 2}, None),
+        ("d_fine-DFineObjectDetector", {"batch_size": 2}, None),
+        ("mit-MiTBackbone", {"batch_size": 2}, None),
+        ("sam-SAMImageSegmenter", {"batch_size": 2}, None),
+        ("rqvae-RQVAEBackbone", {"batch_size": 2}, {"input_features": (2, 16)}),
+    ],
+)
+def test_overrides_of_each_kind(case, overrides, expected):
+    model = build(case)
+    if expected is None:  # The model's own inputs with this batch.
+        sizes = {key: tuple(x.shape) for key, x in _named_inputs(model).items()}
+        expected = {key: (2, *shape[1:]) for key, shape in sizes.items()}
+        if "masks" in expected:  # SAM's masks are 4 times as large as its features.
+            expected["masks"] = (2, None, 16, 16, 1)
+    found = shapes(model, **overrides)
+    if len(expected) == 1:  # Keras numbers the name.
+        assert list(found.values()) == list(expected.values())
+    else:
+        assert found == expected
+
+
+def _named_inputs(model):
+    if isinstance(model.input, dict):
+        return model.input
+    return {model.inputs[0].name: model.inputs[0]}
+
+
+@pytest.mark.parametrize(
     ("case", "overrides", "code"),
     [
         ("bert-BertBackbone", {"image_size": 32}, "hub-2"),
@@ -185,12 +295,16 @@ def test_defaults():
 
 
 def test_one_configuration_for_each_model():
-    model, other = build("vgg-VGGBackbone"), build("vgg-VGGBackbone")
+    make = families.CASES["vgg-VGGBackbone"].build
+    model, other = make(), make()
     config = hub.get_exporter_config(model)
     assert hub.get_exporter_config(model) is config
     assert hub.get_exporter_config(other) is not config
     kept = weakref.ref(model)
     del model
+    gc.collect()
+    assert config.signature().leaves()  # It keeps its model.
+    del config
     gc.collect()
     assert kept() is None, "the cache keeps models alive"
 
