@@ -1,6 +1,6 @@
 """Measures quantization beside TensorFlow's converter and ai-edge-quantizer, in one run.
 
-    python bench/quantize.py [--models digits MobileNetV2] [--recipes int8 …]
+    python bench/quantize.py [--models digits MobileNetV2 EfficientNetB0 ResNet50] [--recipes …]
 
 For each model and recipe, and each of the three where it has the recipe:
 
@@ -13,7 +13,8 @@ For each model and recipe, and each of the three where it has the recipe:
   * the digit classifier's accuracy on its held-out digits
 
 Calibration has the same samples for all. Needs tensorflow and ai-edge-quantizer; the weights of
-MobileNetV2 are random ones conditioned as trained ones are (tests/python/applications.py).
+MobileNetV2, EfficientNetB0 or any other of keras.applications are random ones conditioned as
+trained ones are (tests/python/applications.py).
 """
 
 import argparse
@@ -32,7 +33,7 @@ import numpy as np
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
-RECIPES = ("float32", "float16", "dynamic_int8", "int8", "int16x8")
+RECIPES = ("float32", "float16", "dynamic_int8", "int8", "int16x8", "int4", "int4_block32")
 SAMPLES, HELD_OUT = 64, 200
 
 
@@ -70,6 +71,8 @@ def ours(saved, samples, recipe, target, cli):
 def tensorflow(model, samples, recipe, target):
     import tensorflow as tf
 
+    if recipe.startswith("int4"):
+        return None
     start = time.perf_counter()
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if recipe != "float32":
@@ -97,6 +100,8 @@ def edge(float_file, samples, recipe, target):
         "dynamic_int8": recipes.dynamic_wi8_afp32,
         "int8": recipes.static_wi8_ai8,
         "int16x8": recipes.static_wi8_ai16,
+        "int4": recipes.dynamic_wi4_afp32,
+        "int4_block32": recipes.dynamic_wi4b32_afp32,
     }.get(recipe)
     if make is None:
         return None
@@ -104,7 +109,7 @@ def edge(float_file, samples, recipe, target):
     start = time.perf_counter()
     q = quantizer.Quantizer(str(float_file), make())
     result = None
-    if recipe != "dynamic_int8":
+    if recipe in ("int8", "int16x8"):
         result = q.calibrate({"serving_default": [{name: row[None]} for row in rows]})
     q.quantize(result).export_model(str(target), overwrite=True)
     return time.perf_counter() - start

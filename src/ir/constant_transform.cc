@@ -188,9 +188,10 @@ class Elementwise : public Constant {
   std::string Describe() const override { return name_ + "(" + source_->Describe() + ")"; }
 
  private:
-  // Tiles are divided where the source's are, on whole elements.
+  // Tiles are divided where the source's are, on whole elements; neither the source's tile nor this
+  // one's is larger than asked for.
   size_t SourceBytes(size_t tile_bytes) const {
-    return std::max<size_t>(1, tile_bytes / out_size_) * in_size_;
+    return std::max<size_t>(1, tile_bytes / std::max(in_size_, out_size_)) * in_size_;
   }
 
   std::string name_;

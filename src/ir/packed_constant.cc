@@ -41,13 +41,13 @@ class PackedConstant final : public Constant {
   }
 
   size_t NumTiles(size_t tile_bytes) const override {
-    return CanEvaluateRange() ? source_->NumTiles(2 * tile_bytes) : 1;
+    return CanEvaluateRange() ? source_->NumTiles(tile_bytes) : 1;
   }
   // The source's tiles. A byte that two of its runs share belongs to the run of its low half, which
   // asks the source for the other one.
   Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const override {
     if (!CanEvaluateRange()) return Constant::EvaluateTile(tile, tile_bytes, sink);
-    return source_->EvaluateTile(tile, 2 * tile_bytes, [&](std::span<const Run> in) -> Status {
+    return source_->EvaluateTile(tile, tile_bytes, [&](std::span<const Run> in) -> Status {
       size_t most = 0;
       for (const Run& run : in) most += run.bytes.size() / 2 + 1;
       const auto scratch = std::make_unique_for_overwrite<std::byte[]>(most);

@@ -171,8 +171,16 @@ std::vector<int64_t> Transposition::TileExtents(int64_t elements) const {
   constexpr size_t kRunBytes = 16 << 10;
   std::vector<int64_t> extents(sizes_.size(), 1);
   // 1. Runs of y long enough to be worth a write each.
-  const auto wanted_run =
-      std::min<int64_t>(elements, static_cast<int64_t>(kRunBytes / element_size_));
+  auto wanted_run = std::min<int64_t>(elements, static_cast<int64_t>(kRunBytes / element_size_));
+  // The pages of x between the first and the last piece of a run stay in memory until the last tile
+  // that reads them.
+  constexpr int64_t kSpan = 64 << 20;  // bytes
+  constexpr int64_t kLeastRun = 512;   // elements
+  if (!sizes_.empty()) {
+    const int64_t apart =
+        std::max<int64_t>(in_strides_.back() * static_cast<int64_t>(element_size_), 1);
+    wanted_run = std::min(wanted_run, std::max(kSpan / apart, kLeastRun));
+  }
   int64_t total = 1;
   for (size_t i = sizes_.size(); i-- > 0 && total < wanted_run;) {
     extents[i] = std::min(sizes_[i], (wanted_run + total - 1) / total);

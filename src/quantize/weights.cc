@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -67,7 +68,9 @@ float At(std::span<const std::byte> bytes, size_t i) {
 }
 
 float Rounded(float value, float scale, float most) {
-  return std::clamp(std::round(value / scale), -most, most);
+  // std::round(), which is a call; the sum of the doubles is exact.
+  const double x = std::clamp(value / scale, -most, most);
+  return static_cast<float>(static_cast<int32_t>(x + (x < 0 ? -0.5 : 0.5)));
 }
 
 // 10·log10(signal / noise).
@@ -163,6 +166,47 @@ Result<std::vector<float>> LargestOf(const ConstantPtr& x, const ChannelOf& chan
   return largest;
 }
 
+// The integer nearest to x in [-most, most]; halves to even. Adding 1.5 · 2²³ leaves no fraction.
+float ToNearest(float x, float most) {
+  constexpr float kNoFraction = 0x1.8p23F;
+  return std::clamp(x, -most, most) + kNoFraction - kNoFraction;
+}
+
+// Of each channel, the part of its scale by which the weights' squared error is least: with few
+// steps, to clip the largest weights costs less than to make every step as large as they need.
+// Normally distributed ones gain 3 dB by it.
+Result<std::vector<float>> LeastErrorScales(const ConstantPtr& x, const ChannelOf& channel_of,
+                                            std::vector<float> scale, float most) {
+  constexpr std::array<float, 10> kParts = {1,     0.94F, 0.88F, 0.82F, 0.76F,
+                                            0.70F, 0.64F, 0.58F, 0.52F, 0.46F};
+  std::vector<std::array<float, kParts.size()>> errors(scale.size());
+  KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
+    for (const Constant::Run& run : runs) {
+      channel_of.ForEach(run.offset / sizeof(float), run.bytes.size() / sizeof(float),
+                         [&](size_t channel, size_t begin, size_t end) {
+                           for (size_t k = 0; k < kParts.size(); ++k) {
+                             const float inverse = 1 / (scale[channel] * kParts[k]);
+                             float sum = 0;
+                             for (size_t i = begin; i < end; ++i) {
+                               // In steps, so that the squares are of numbers near 1.
+                               const float steps = At(run.bytes, i) * inverse;
+                               const float error = steps - ToNearest(steps, most);
+                               sum += error * error;
+                             }
+                             errors[channel][k] += sum * kParts[k] * kParts[k];
+                           }
+                         });
+    }
+    return {};
+  }));
+  for (size_t c = 0; c < scale.size(); ++c) {
+    const auto best = std::min_element(errors[c].begin(), errors[c].end());
+    scale[c] = std::max(scale[c] * kParts[static_cast<size_t>(best - errors[c].begin())],
+                        std::numeric_limits<float>::min());
+  }
+  return scale;
+}
+
 }  // namespace
 
 Result<std::vector<float>> Largest(const ConstantPtr& x, int axis) {
@@ -187,7 +231,10 @@ Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis, std::vector<float> 
 
 Result<StoredWeights> ToInt4(const ConstantPtr& x, int axis) {
   KL_ASSIGN_OR_RETURN(std::vector<float> largest, Largest(x, axis));
-  return StoreByAxis(x, axis, SymmetricScales(std::move(largest), kMax4), DType::kInt4, kMax4);
+  KL_ASSIGN_OR_RETURN(
+      const std::vector<float> scale,
+      LeastErrorScales(x, ChannelOf(*x, axis), SymmetricScales(std::move(largest), kMax4), kMax4));
+  return StoreByAxis(x, axis, scale, DType::kInt4, kMax4);
 }
 
 Result<StoredWeights> ToInt4Blocks(const ConstantPtr& x, int block) {

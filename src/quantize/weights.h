@@ -2,7 +2,7 @@
 //
 //   symmetric int8:  w ≈ scale[c] · q,  q = round(w / scale[c]) ∈ [-127, 127],  scale[c] =
 //   max|w[c]| / 127
-//   symmetric int4:  the same with [-7, 7] and max|w[c]| / 7
+//   symmetric int4:  the same with [-7, 7] and a part of max|w[c]| / 7, so that the error is least
 //
 // by channel c of one axis, as LiteRT's quantization specification has it
 // (ai.google.dev/edge/litert/models/quantization_spec); round is to nearest, halves away from 0. A
@@ -36,10 +36,11 @@ std::vector<float> SymmetricScales(std::vector<float> largest, float most = 127)
 // With the scales given, above 0; what lies beyond ±127 of them becomes ±127.
 Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis, std::vector<float> scale);
 
-// As ToInt8(), onto [-7, 7].
+// As ToInt8(), onto [-7, 7]; the largest weights of a channel are clipped where that makes its
+// squared error less. The weights are read once more for that.
 Result<StoredWeights> ToInt4(const ir::ConstantPtr& x, int axis);
-// The same with a scale, a float16, for each `block` elements of a row. REQUIRES: a matrix, whose
-// rows are blocks.
+// Onto [-7, 7] with a scale, max|w| / 7 as a float16, for each `block` elements of a row. REQUIRES:
+// a matrix, whose rows are blocks.
 Result<StoredWeights> ToInt4Blocks(const ir::ConstantPtr& x, int block);
 
 // REQUIRES: x is float32. Numbers beyond ±65504 fail (quantize-5): they would be infinite.

@@ -155,6 +155,31 @@ TEST(ConstantTileTest, ChainsOverViewsAndReaders) {
   }
 }
 
+// Two in a byte, also where a tile's runs begin and end in the middle of one.
+TEST(ConstantTileTest, PackedPairsOfTransposes) {
+  const std::vector<std::vector<int64_t>> shapes = {{6, 4}, {5, 7}, {3, 1}, {33, 31}};
+  for (const std::vector<int64_t>& sizes : shapes) {
+    const std::vector<int8_t> values = Iota<int8_t>(sizes[0] * sizes[1]);
+    const std::vector<int8_t> y = Permute(values, sizes, {1, 0});
+    std::vector<std::byte> expected((y.size() + 1) / 2);
+    for (size_t i = 0; i < y.size(); ++i) {
+      const auto nibble = static_cast<unsigned>(y[i] & 15);
+      expected[i / 2] |= static_cast<std::byte>(i % 2 == 0 ? nibble : nibble << 4);
+    }
+    const TensorType type{DType::kInt4, Shape::Of(sizes)};
+    const ConstantPtr view = OwnedConstant(type, Bytes(values));
+    ExpectConsistent(PackedInt4(Transposed(view, {1, 0})), expected);
+    const ConstantPtr reader = ReaderConstant(type, [&](std::span<std::byte> out) {
+      std::copy_n(Bytes(values).begin(), out.size(), out.begin());
+      return Status();
+    });
+    EXPECT_EQ(Whole(PackedInt4(Transposed(reader, {1, 0}))), expected);
+    const Result<ConstantPtr> staged = Stage(PackedInt4(Transposed(reader, {1, 0})));
+    ASSERT_TRUE(staged.has_value());
+    ExpectConsistent(*staged, expected);
+  }
+}
+
 TEST(ConstantTileTest, TransformsOfAReaderAreRangedOnlyWhenStaged) {
   const ConstantPtr reader =
       ReaderConstant({DType::kFloat32, {4, 5}}, [](std::span<std::byte> out) -> Status {

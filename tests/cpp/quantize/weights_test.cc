@@ -57,6 +57,36 @@ TEST(WeightsTest, ErrorsAreAtMostHalfAStep) {
   EXPECT_NEAR(stored->sqnr, 10 * std::log10(signal / noise), 1e-3);
 }
 
+TEST(WeightsTest, Int4HasAScaleForEachBlockOfARow) {
+  std::vector<float> values(2 * 64);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(i % 15) - 7;                // 7 is in every block
+    values[i] *= std::ldexp(1.0F, -static_cast<int>(i / 32));  // by 1, 1/2, 1/4, 1/8
+  }
+  const Result<StoredWeights> stored = ToInt4Blocks(Weights({2, 64}, values), 32);
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(stored->constant->type(), (ir::TensorType{DType::kInt4, {2, 64}}));
+  EXPECT_EQ(stored->block_scales->type(), (ir::TensorType{DType::kFloat16, {2, 2}}));
+  EXPECT_THAT(*ir::EvaluateAs<float>(stored->block_scales), ElementsAre(1, 0.5, 0.25, 0.125));
+  const std::vector<int32_t> q = Integers(*stored);
+  for (size_t i = 0; i < q.size(); ++i) EXPECT_EQ(q[i], static_cast<int32_t>(i % 15) - 7);
+  EXPECT_EQ(stored->sqnr, std::numeric_limits<double>::infinity());
+  const auto* blocks = stored->quantization->details.AsBlockwiseQuantization();
+  ASSERT_NE(blocks, nullptr);
+  EXPECT_EQ(blocks->block_size, 32);
+  EXPECT_EQ(blocks->zero_points, -1);
+}
+
+TEST(WeightsTest, ScalesOfBlocksAreNormalFloat16) {
+  const Result<StoredWeights> small = ToInt4Blocks(Weights({1, 32}, std::vector<float>(32)), 32);
+  ASSERT_TRUE(small.has_value());
+  EXPECT_THAT(*ir::EvaluateAs<float>(small->block_scales), ElementsAre(0x1p-14F));
+  const Result<StoredWeights> large =
+      ToInt4Blocks(Weights({1, 32}, std::vector<float>(32, 5e5F)), 32);
+  ASSERT_FALSE(large.has_value());
+  EXPECT_EQ(large.error().diagnostics().at(0).code, "quantize-5");
+}
+
 TEST(WeightsTest, WeightsThatAreNoNumbersAreErrors) {
   for (float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
     const Result<StoredWeights> stored = ToInt8(Weights({2, 2}, {1, 2, bad, 3}), 0);

@@ -1,8 +1,9 @@
 """Weights in 4 bits, a scale for each row or for each block of one: against NumPy.
 
 NumPy computes with the same fake quantization, w ≈ scale · round(w / scale) with
-scale = max|w| / 7, so that what is left is what the kernels round as they run: the inputs of
-products in 8 bits (half a step is 1/510 of a row's range), nothing in embeddings.
+scale = max|w| / 7, or without blocks the part of it, 1, 0.94 … 0.46, that has the least squared
+error. So what is left is what the kernels round as they run: the inputs of products in 8 bits
+(half a step is 1/510 of a row's range), nothing in embeddings.
 """
 
 import json
@@ -31,8 +32,14 @@ def fake_quantized(rows, block):
         # Rounded up to 8 binary digits, which bfloat16 and float16 have.
         digits, exponent = np.frexp(np.maximum(scale, 2.0**-14))
         scale = np.ldexp(np.ceil(digits * 256) / 256, exponent)
-    else:
-        scale = np.where(scale == 0, 1, scale.astype("float32"))
+    else:  # The part of it that has the least error.
+        parts_of_it = (1 - 0.06 * np.arange(10)) * scale
+        steps = parts_of_it[..., None, :] * np.ones((1, 1, parts.shape[-1], 1))
+        q = np.clip(np.round(parts[..., None] / steps), -7, 7)
+        errors = np.sum((q * steps - parts[..., None]) ** 2, axis=2, keepdims=True)
+        best = np.argmin(errors, axis=-1)
+        scale = np.take_along_axis(parts_of_it[..., None, :], best[..., None], -1)[..., 0]
+        scale = scale.astype("float32")
     q = np.clip(np.sign(parts) * np.floor(np.abs(parts / scale) + 0.5), -7, 7)
     return (q * scale).reshape(rows.shape), np.broadcast_to(scale, parts.shape).reshape(rows.shape)
 
@@ -83,7 +90,8 @@ def test_fully_connected(recipe, activation, tmp_path):
     weights, steps = fake_quantized(np.ascontiguousarray(kernel.T), block)
     noise = np.sum((weights - kernel.T) ** 2)
     assert np.isclose(op["weights_sqnr_db"], 10 * np.log10(np.sum(kernel**2) / noise), atol=1e-3)
-    assert np.all(np.abs(weights - kernel.T) <= steps / 2 * 1.0001)
+    if block:
+        assert np.all(np.abs(weights - kernel.T) <= steps / 2 * 1.0001)
 
     data = np.random.default_rng(1).normal(size=(3, 256)).astype("float32")
     clip = {"linear": (-np.inf, np.inf), "relu": (0, np.inf), "relu6": (0, 6)}[activation]

@@ -8,8 +8,10 @@ quantizes as it runs (the inputs of products, in dynamic_wi8_afp32) leaves an er
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.interpreter import Interpreter
 from keras import layers
-from oracle import ConversionFailed, check
+from oracle import ConversionFailed, check, convert, randomize, save
 
 STORED = ("float16", "weight_only_wi8_afp32")
 DYNAMIC = "dynamic_wi8_afp32"
@@ -159,3 +161,30 @@ def test_weights_that_are_no_numbers():
     model.get_layer("broken").kernel.assign(np.full((30, 40), np.nan))
     with pytest.raises(ConversionFailed, match="broken: quantize-4: the weights have a NaN"):
         check(model, randomized=False, arguments=("--quantize", DYNAMIC))
+
+
+@pytest.mark.parametrize("recipe", [*STORED, DYNAMIC, "int4", "int4_block32"])
+def test_compiled_model(recipe, tmp_path):
+    """CompiledModel runs the file as the Interpreter does, every operator with weights in it."""
+    x = keras.Input((8, 9, 32), batch_size=2, name="x")
+    y = layers.Conv2D(32, 3, activation="relu")(x)
+    y = layers.DepthwiseConv2D(3, depth_multiplier=4)(y)
+    y = layers.Conv2DTranspose(32, 2, strides=2)(y)
+    y = layers.Conv2D(64, 3, groups=2)(y)
+    z = layers.Dense(64, "relu")(layers.GlobalAveragePooling2D()(y))
+    z = keras.ops.concatenate([z, layers.LSTM(16)(keras.ops.reshape(y, (2, -1, 64))[:, :4])], -1)
+    model = randomize(keras.Model(x, layers.Dense(20)(layers.Dense(64)(z))))
+    target = tmp_path / "model.tflite"
+    convert(save(model, tmp_path), target, "--quantize", recipe)
+    data = np.random.default_rng(0).normal(size=(2, 8, 9, 32)).astype("float32")
+    interpreter = Interpreter(str(target))
+    (expected,) = interpreter.get_signature_runner("serving_default")(x=data).values()
+    compiled = CompiledModel.from_file(str(target))
+    inputs, outputs = compiled.create_input_buffers(0), compiled.create_output_buffers(0)
+    inputs[0].write(data)
+    compiled.run_by_index(0, inputs, outputs)
+    actual = outputs[0].read(expected.size, np.float32).reshape(expected.shape)
+    np.testing.assert_allclose(actual, expected, atol=1e-5 * np.ptp(expected))
+    want = keras.ops.convert_to_numpy(model(data))
+    tolerance = 0.15 if "int4" in recipe else 0.03
+    np.testing.assert_allclose(actual, want, atol=tolerance * np.ptp(want))
