@@ -268,17 +268,23 @@ class Search {
     std::map<std::pair<size_t, std::string>, double> weights_noise;
     for (const std::string& recipe : stored_) {
       std::map<size_t, Choice> choices;
+      std::map<size_t, double> noise;
       for (const QuantizedOperator& op : reports_[recipe]) {
-        if (op.bytes_before == 0) continue;
+        // What no recipe stores in fewer bytes has no choice.
+        if (op.bytes_before == 0 || op.recipe == kFloat) continue;
         const auto [found, added] = known.try_emplace({op.layer, op.op}, parts.size());
         if (added) parts.push_back({op.layer, op.op, {}});
         Choice& choice = choices[found->second];
-        choice.recipe = recipe;
+        // Where the recipe could not be had, the part is named by what it got.
+        const std::string got = Listed(op.recipe);
+        choice.recipe = choice.recipe.empty() || choice.recipe == got ? got : recipe;
         choice.bytes += op.bytes_after;
-        double& noise = weights_noise[{found->second, recipe}];
-        if (op.recipe != kFloat) noise = std::max(noise, NoiseOf(op.weights_sqnr));
+        noise[found->second] = std::max(noise[found->second], NoiseOf(op.weights_sqnr));
       }
-      for (auto& [part, choice] : choices) parts[part].choices.push_back(std::move(choice));
+      for (auto& [part, choice] : choices) {
+        if (!weights_noise.try_emplace({part, choice.recipe}, noise[part]).second) continue;
+        parts[part].choices.push_back(std::move(choice));
+      }
     }
     if (reports_.contains(std::string(kFloat))) {
       // Its report has no entries: nothing was asked for.
@@ -302,6 +308,16 @@ class Search {
       }
     }
     return Descend(std::move(parts), "");
+  }
+
+  // A recipe's name as the caller has it, else its alias.
+  std::string Listed(const std::string& name) const {
+    for (const QuantizeRecipe& recipe : QuantizeRecipes()) {
+      if (name != recipe.name) continue;
+      if (std::find(stored_.begin(), stored_.end(), name) != stored_.end()) return name;
+      return std::string(recipe.alias.empty() ? recipe.name : recipe.alias);
+    }
+    return name;
   }
 
   // Fills in the choices' noise: each alone on the float model. One that has much less noise in its
