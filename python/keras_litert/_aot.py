@@ -138,7 +138,8 @@ def compile_file(path: str, targets: Sequence[Any]) -> list[CompiledFile]:
                 Diagnostic(
                     "",
                     "aot-1",
-                    f"aot_compile_targets needs ai_edge_litert.aot, which cannot be imported: {error}",
+                    "aot_compile_targets needs ai_edge_litert.aot, which cannot be imported: "
+                    f"{error}",
                     f"'{path}' is written.",
                 )
             ]

@@ -133,8 +133,8 @@ def _layer_call(trace: Trace, original, top: Layer, library: Library | None):
 def _run_through_graph(trace: Trace, original):
     """Function's: the calls in the order in which the core reads them from a config.
 
-    That is Kahn's algorithm; of the calls that are ready the first in the config goes first. Keras's
-    own order is another one, and both strategies are to write the same file.
+    That is Kahn's algorithm; of the calls that are ready the first in the config goes first.
+    Keras's own order is another one, and both strategies are to write the same file.
     """
 
     @functools.wraps(original)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 
 from keras_litert import _core
 
@@ -46,7 +47,8 @@ class Size:
         return dim if type(dim) is int else Size(dim, self._graph)
 
     def __repr__(self):
-        return self._graph.print(self._dim)
+        # "batch#1": the number tells symbols of one name apart.
+        return re.sub(r"#\d+", "", self._graph.print(self._dim))
 
     def __hash__(self):
         return hash(self._dim)

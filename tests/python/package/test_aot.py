@@ -1,5 +1,5 @@
-"""Compilation for NPUs: the front end of ai_edge_litert, with backends of our own where vendors' need
-their SDK."""
+"""Compilation for NPUs by ai_edge_litert's front end; backends of our own where vendors' need an
+SDK."""
 
 import keras
 import keras_litert
