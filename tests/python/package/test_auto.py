@@ -92,3 +92,22 @@ def test_refusals(tmp_path):
         export(tmp_path, metric=len)
     with pytest.raises(TypeError, match="'metric' must be a function"):
         export(tmp_path, metric=3, max_loss=0.1)
+
+
+def test_report_and_advice(tmp_path):
+    page = tmp_path / "report.html"
+    report = keras_litert.export(
+        network(),
+        tmp_path / "m.tflite",
+        quantize="dynamic_int8",
+        representative_dataset=ROWS,
+        advise=True,
+        report=page,
+    )
+    text = page.read_text(encoding="utf-8")
+    assert report.advice and [one["gain_db"] for one in report.advice][0] > 0.1
+    for one in report.advice:
+        assert f'data-value="{one["gain_db"]!r}"' in text
+    assert f'data-value="{report.output_errors[0]["sqnr_db"]!r}"' in text
+    with pytest.raises(ValueError, match="'advise' has no effect without quantize="):
+        keras_litert.export(network(), tmp_path / "m.tflite", advise=True)
