@@ -1,5 +1,6 @@
 #include "quantize/observe.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ir/operators.h"
@@ -15,7 +16,6 @@ Observers::Observers(ir::Module& module, const std::vector<Tensor*>& tensors)
       outputs_(std::move(module.main().outputs())),
       names_(std::move(module.output_names)) {
   ir::Graph& graph = module.main();
-  const Operator* last = graph.last();
   ir::BuildContext context{module, {}, {}, 0};
   ir::Builder b(context, graph);
   std::vector<Value> ends;
@@ -23,19 +23,24 @@ Observers::Observers(ir::Module& module, const std::vector<Tensor*>& tensors)
     const Value x(tensor);
     std::vector<int> axes;
     for (int i = 0; i < x.rank(); ++i) axes.push_back(i);
+    // Right behind its producer, so that the runtime need not keep it until the end.
+    b.SetInsertionPoint(tensor->producer != nullptr ? tensor->producer->next : graph.first());
     for (const ir::BuiltinOperator code :
          {ir::BuiltinOperator::REDUCE_MIN, ir::BuiltinOperator::REDUCE_MAX}) {
       ends.push_back(axes.empty() ? x : lrt::Reduce(b, code, x, axes, /*keep_dims=*/false));
+      if (!axes.empty()) added_.push_back(ends.back().tensor()->producer);
     }
   }
+  b.SetInsertionPoint(nullptr);
   graph.outputs() = {lrt::Pack(b, ends, 0).tensor()};
+  added_.push_back(graph.outputs()[0]->producer);
   module.output_names = {kOutputName};
-  for (Operator* op = graph.last(); op != last; op = op->prev) added_.push_back(op);
 }
 
 Observers::~Observers() {
   module_.main().outputs() = std::move(outputs_);
   module_.output_names = std::move(names_);
+  std::reverse(added_.begin(), added_.end());
   for (Operator* op : added_) module_.main().Erase(op);
 }
 
