@@ -90,13 +90,32 @@ class ExportReport:
             )
 
         operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
-        notes = "".join(f"\n  note: {note}" for note in self.notes)
+        notes = "".join(
+            f"\n  error of {error['name']}: {_decibels(error['sqnr_db'])}, at most "
+            f"{error['max_absolute']:.2g}"
+            for error in self.output_errors
+        )
+        notes += "".join(
+            f"\n  tried {trial['name']}: "
+            + (trial["failure"] or f"{trial['file_bytes']} bytes, {_decibels(trial['sqnr_db'])}")
+            for trial in self.trials
+        )
+        notes += "".join(
+            f"\n  advice: {one['layer']} in {one['recipe']}: {_decibels(one['sqnr_db'])} then, "
+            f"{one['bytes']:+d} bytes"
+            for one in self.advice
+        )
+        notes += "".join(f"\n  note: {note}" for note in self.notes)
         notes += "".join(f"\n  for {file.target}: {file.path}" for file in self.compiled)
         return (
             f"{self.path}: {self.file_bytes / 1e6:.2f} MB in {self.seconds:.2f} s "
             f"({self.strategy})\n  inputs\n{tensors(self.inputs)}\n  outputs\n"
             f"{tensors(self.outputs)}\n  {operators}{notes}"
         )
+
+
+def _decibels(ratio: float | None) -> str:
+    return "exact" if ratio is None else f"{ratio:.1f} dB"
 
 
 def export(

@@ -109,5 +109,7 @@ def test_report_and_advice(tmp_path):
     for one in report.advice:
         assert f'data-value="{one["gain_db"]!r}"' in text
     assert f'data-value="{report.output_errors[0]["sqnr_db"]!r}"' in text
+    one = report.advice[0]
+    assert f"advice: {one['layer']} in {one['recipe']}: {one['sqnr_db']:.1f} dB then" in str(report)
     with pytest.raises(ValueError, match="'advise' has no effect without quantize="):
         keras_litert.export(network(), tmp_path / "m.tflite", advise=True)
