@@ -174,7 +174,7 @@ float ToNearest(float x, float most) {
 
 // Of each channel, the part of its scale by which the weights' squared error is least: with few
 // steps, to clip the largest weights costs less than to make every step as large as they need.
-// Normally distributed ones gain 3 dB by it.
+// Rows of 256 to 4,096 normally distributed ones gain 1 to 3 dB by it.
 Result<std::vector<float>> LeastErrorScales(const ConstantPtr& x, const ChannelOf& channel_of,
                                             std::vector<float> scale, float most) {
   constexpr std::array<float, 10> kParts = {1,     0.94F, 0.88F, 0.82F, 0.76F,
