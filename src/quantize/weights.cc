@@ -79,9 +79,8 @@ double Decibels(double signal, double noise) {
   return 10 * std::log10(signal / noise);
 }
 
-// The least number not below `scale` that a kernel reads exactly: XNNPACK keeps scales of blocks as
-// bfloat16, which has 8 digits, and refuses those that are no normal float16. None: it is too
-// large.
+// The least number not below `scale` that is a normal float16, because XNNPACK refuses others, and
+// also a bfloat16 (8 binary digits), which a kernel may keep it as. None: it is too large.
 std::optional<ir::Half> BlockScale(float scale) {
   constexpr float kLeast = 0x1p-14F;
   constexpr float kMost = 65280;  // 255 · 2⁸
