@@ -197,7 +197,10 @@ class ExporterConfig:
     ) -> _signature.Signature:
         """`own` with the sizes that are fixed, as signature() does it."""
         fixed = self.fixed_sizes(overrides)
-        known = self.default_sizes(self.preprocessor_sizes(preprocessor)) if static else {}
+        known = {}
+        if static:
+            known = {**self.default_sizes(self.preprocessor_sizes(preprocessor)), **fixed}
+            known |= self.dependent_sizes(known)
 
         def refine(leaf):
             shape = []
@@ -295,6 +298,17 @@ class ExporterConfig:
             "samples": DEFAULT_SAMPLES,
             **preprocessor,
         }
+
+    def dependent_sizes(self, sizes: dict[str, int]) -> dict[str, int]:
+        """Sizes that follow from the others in a file without dynamic sizes."""
+        encoder = getattr(self.backbone, "audio_encoder", None)
+        strides = getattr(encoder, "sscp_stride_sizes", None)
+        if not strides:
+            return {}
+        tokens = sizes["frames"]  # Of the one clip: each convolution takes every stride-th frame.
+        for stride, _ in strides:
+            tokens = -(-tokens // stride)
+        return {"audio_tokens": -(-tokens // getattr(encoder, "reduction_factor", 1))}
 
     def check(self, signature: _signature.Signature) -> None:
         """Raises ExportError where the model cannot take inputs of these sizes."""
