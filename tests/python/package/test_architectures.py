@@ -290,6 +290,8 @@ class TwoTower(keras.Model):
         self.history = layers.Embedding(30, 6, mask_zero=True)
         self.pool = layers.GlobalAveragePooling1D()
         self.normalize = layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 0.5])
+        # JAX cannot build it while it runs the model.
+        self.normalize.build((None, 2))
         self.bucket = layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0])
         self.age = layers.Embedding(4, 3)
         self.towers = [layers.Dense(6, activation="relu") for _ in range(2)]
@@ -354,6 +356,8 @@ class Preprocessed(keras.Model):
         self.normalize = layers.Normalization(
             axis=-1, mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0]
         )
+        # JAX cannot build it while it runs the model.
+        self.normalize.build((None, None, None, 3))
         self.conv, self.pool, self.out = (
             layers.Conv2D(4, 3),
             layers.GlobalMaxPooling2D(),
