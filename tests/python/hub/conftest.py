@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # A model of each modality and mechanism, quick ones.
 DEFAULT = {
     "albert-AlbertMaskedLM",
+    "bart-BartSeq2SeqLM",
     "bert-BertBackbone",
     "bert-BertTextClassifier",
     "bert-BertTextEmbedder",
@@ -31,7 +32,6 @@ DEFAULT = {
     "pali_gemma-PaliGemmaCausalLM",
     "phi3-Phi3Backbone(su rotary)",
     "qwen3-Qwen3TextEmbedder",
-    "t5-T5Seq2SeqLM",
     "vit-ViTImageClassifier",
     "whisper-WhisperBackbone",
 }

@@ -90,7 +90,6 @@ _DETECTED = [
     ("segformer-SegFormerImageSegmenter", "ImageSegmenterConfig", hub.VisionExporterConfig),
     ("vit-ViTImageClassifier", "ImageClassifierConfig", hub.VisionExporterConfig),
     ("vit-ViTBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
-    ("mobilenet-MobileNetBackbone", "VisionBackboneConfig", hub.VisionExporterConfig),
     ("mit-MiTBackbone", "FeaturePyramidConfig", hub.VisionExporterConfig),
     ("d_fine-DFineObjectDetector", "ObjectDetectorConfig", hub.VisionExporterConfig),
     (
