@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -22,8 +23,10 @@ constexpr double kLeastSaving = 0.01;
 // What a smaller form of a layer may cost.
 constexpr double kMostLoss = 1;
 
+// A layer's operators of one kind.
 struct Layer {
   std::string name;
+  std::string op;
   std::string recipe;        // of its operator with most weights
   int64_t most_bytes = -1;   // of that
   int64_t bytes_before = 0;  // of all
@@ -35,18 +38,21 @@ double NoiseOf(double decibels) {
   return std::isnan(decibels) ? 0 : std::pow(10.0, -decibels / 10);
 }
 
-// Layers in the order of execution. What a layer adds to the noise is taken from that of the
+// In the order of execution. What a layer adds to the noise is taken from that of the
 // operator before it, which is exact in a chain and a guess beside branches: it only says what is
 // tried first.
 std::vector<Layer> LayersOf(const std::vector<QuantizedOperator>& operators) {
   std::vector<Layer> layers;
-  std::map<std::string, size_t> known;
+  std::map<std::pair<std::string, std::string>, size_t> known;
+  std::map<std::string, std::set<std::string>> kinds;
+  for (const QuantizedOperator& op : operators) kinds[op.layer].insert(op.op);
   double before = 0;
   for (const QuantizedOperator& op : operators) {
     const double noise = NoiseOf(op.output_sqnr);
     if (!op.layer.empty()) {
-      const auto [found, added] = known.try_emplace(op.layer, layers.size());
-      if (added) layers.push_back({op.layer, "", -1, 0, 0, 0});
+      const auto [found, added] = known.try_emplace({op.layer, op.op}, layers.size());
+      const std::string kind = kinds[op.layer].size() > 1 ? op.op : "";
+      if (added) layers.push_back({op.layer, kind, "", -1, 0, 0, 0});
       Layer& layer = layers[found->second];
       if (op.bytes_before > layer.most_bytes) {
         layer.most_bytes = op.bytes_before;
@@ -84,14 +90,19 @@ Result<std::vector<Advice>> Advise(RecipeRunner& runner, const ConvertReport& re
   // The change that a layer's recipe alone makes.
   const auto measure = [&](const Layer& layer, std::string recipe) -> Result<Advice> {
     std::vector<QuantizeRule> rules = report.rules;
-    rules.push_back({layer.name, "", recipe});
+    rules.push_back({layer.name, layer.op, recipe});
     KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome outcome,
                         runner.Run(report.recipe, rules, kMostBatches));
     const double then = WorstRatio(outcome.errors);
     const double gain =
         std::isfinite(ratio) ? then - ratio : std::numeric_limits<double>::quiet_NaN();
-    return Advice{layer.name, layer.recipe, std::move(recipe),
-                  gain,       then,         outcome.bytes - report.file_bytes};
+    return Advice{layer.name,
+                  layer.op,
+                  layer.recipe,
+                  std::move(recipe),
+                  gain,
+                  then,
+                  outcome.bytes - report.file_bytes};
   };
   const auto collect = [&](auto&& recipe_for, auto&& is_good) -> Result<std::vector<Advice>> {
     std::vector<Advice> advice;

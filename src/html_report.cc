@@ -242,7 +242,8 @@ std::string AdviceOf(const ConvertReport& report) {
   if (report.advice.empty()) return "";
   std::vector<std::string> rows;
   for (const Advice& one : report.advice) {
-    rows.push_back("<tr>" + RowHead(one.layer) + TextCell(one.from) + TextCell(one.recipe) +
+    const std::string where = one.op.empty() ? one.layer : one.layer + " " + one.op;
+    rows.push_back("<tr>" + RowHead(where) + TextCell(one.from) + TextCell(one.recipe) +
                    Cell(one.gain, fmt::format("{:+.1f} dB", one.gain), "–") +
                    DecibelCell(one.sqnr) +
                    fmt::format("<td data-value=\"{}\">{}{}</td>", one.bytes,

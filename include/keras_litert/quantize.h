@@ -152,7 +152,8 @@ struct QuantizedOperator {
 // What a change of one layer's recipe does, measured on the samples.
 struct Advice {
   std::string layer;
-  std::string from;    // its recipe now; that of most of its weights
+  std::string op;      // the change is for these operators of the layer; empty: it has no others
+  std::string from;    // their recipe now; that of most of their weights
   std::string recipe;  // the one to give it by a rule
   double gain = 0;     // dB more of the worst output; NaN where the file is exact now
   double sqnr = 0;     // of the worst output then

@@ -146,6 +146,7 @@ nb::dict ToDict(const ConvertReport& report) {
   for (const keras_litert::Advice& one : report.advice) {
     nb::dict entry;
     entry["layer"] = one.layer;
+    entry["op"] = one.op;
     entry["from"] = one.from;
     entry["recipe"] = one.recipe;
     entry["gain_db"] = std::isfinite(one.gain) ? nb::cast(one.gain) : nb::none();

@@ -63,7 +63,7 @@ class ExportReport:
         trials: What quantize="auto" tried: name, recipe, rules, failure, file_bytes, sqnr_db,
             max_relative, metric, fits.
         advice: With advise=True, what another recipe for single layers would change, measured:
-            layer, from, recipe, gain_db, sqnr_db, bytes (that the file grows by).
+            layer, op ("": all of the layer), from, recipe, gain_db, sqnr_db, bytes (that the file grows by).
     """
 
     path: str
@@ -101,7 +101,7 @@ class ExportReport:
             for trial in self.trials
         )
         notes += "".join(
-            f"\n  advice: {one['layer']} in {one['recipe']}: {_decibels(one['sqnr_db'])} then, "
+            f"\n  advice: {one['layer']}{one['op'] and '@' + one['op']} in {one['recipe']}: {_decibels(one['sqnr_db'])} then, "
             f"{one['bytes']:+d} bytes"
             for one in self.advice
         )

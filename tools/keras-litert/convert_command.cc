@@ -144,7 +144,8 @@ std::string Advised(const std::vector<Advice>& advice) {
                                                        : "exact then";
     const bool smaller = one.bytes < 0 && !(one.gain > 0);
     text += fmt::format("  {:<9}{} {} in {}: {} for {}\n", text.empty() ? "advice" : "",
-                        smaller ? "store" : "keep", Printable(one.layer), one.recipe,
+                        smaller ? "store" : "keep",
+                        Printable(one.layer) + (one.op.empty() ? "" : "@" + one.op), one.recipe,
                         smaller ? bytes : gain, smaller ? gain : bytes);
   }
   return text;

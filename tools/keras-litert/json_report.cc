@@ -86,6 +86,7 @@ Json ToJson(const std::vector<Advice>& advice) {
   Json list = Json::array();
   for (const Advice& one : advice) {
     list.push_back({{"layer", one.layer},
+                    {"op", one.op},
                     {"from", one.from},
                     {"recipe", one.recipe},
                     {"gain_db", Number(one.gain)},

@@ -185,7 +185,7 @@ def test_advice_is_what_happens(work, recipe):
     assert gains and gains == sorted(gains, reverse=True) and min(gains) >= 0.1
     assert report["advice"][0]["layer"] == "wide"
     for one in report["advice"]:
-        more = ("--quantize-rule", f"{one['layer']}={one['recipe']}")
+        more = ("--quantize-rule", f"{one['layer']}@{one['op']}={one['recipe']}".replace("@=", "="))
         changed = json.loads(run_cli("convert", *common, *rules, *more).stdout)
         assert changed["file_bytes"] - report["file_bytes"] == one["bytes"]
         assert abs(sqnr(target, work) - before - one["gain_db"]) < SLACK
