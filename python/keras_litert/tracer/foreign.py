@@ -3,6 +3,8 @@
 `jax.image.scale_and_translate` and `jax.image.resize` are linear along each axis, and one axis does
 not know of the others: run on unit vectors they give a matrix for each axis, by which the traced
 tensor is multiplied. What they compute need not be known here.
+
+`tf.gather` and `tf.linalg.band_part` are spelled with Keras's operations.
 """
 
 from __future__ import annotations
@@ -16,6 +18,12 @@ from keras_litert.tracer.tensors import Tensor
 
 def replacements() -> list[tuple[object, str, object]]:
     """(module, name, function) of what is replaced during a trace; originals inside."""
+    tf = sys.modules.get("tensorflow")
+    if tf is not None and keras.backend.backend() == "tensorflow":
+        return [
+            (tf, "gather", _gather(tf.gather)),
+            (tf.linalg, "band_part", _band_part(tf.linalg.band_part)),
+        ]
     image = getattr(sys.modules.get("jax"), "image", None)
     if image is None or keras.backend.backend() != "jax":
         return []
@@ -23,6 +31,41 @@ def replacements() -> list[tuple[object, str, object]]:
         (image, "scale_and_translate", _scale_and_translate(image.scale_and_translate)),
         (image, "resize", _resize(image.resize)),
     ]
+
+
+def _gather(original):
+    @functools.wraps(original)
+    def gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name=None):
+        if isinstance(params, Tensor) or isinstance(indices, Tensor):
+            rank = len(params.shape)
+            if batch_dims == 0:
+                return keras.ops.take(params, indices, axis=axis or 0)
+            if batch_dims == rank - 1 == len(indices.shape) - 1 and axis in (None, rank - 1, -1):
+                return keras.ops.take_along_axis(params, indices, axis=-1)
+        return original(params, indices, axis=axis, batch_dims=batch_dims, name=name)
+
+    return gather
+
+
+def _band_part(original):
+    @functools.wraps(original)
+    def band_part(input, num_lower, num_upper, name=None):
+        if not any(isinstance(x, Tensor) for x in (input, num_lower, num_upper)):
+            return original(input, num_lower, num_upper, name=name)
+        ops = keras.ops
+        rows, columns = ops.shape(input)[-2:]
+        i = ops.expand_dims(ops.arange(rows, dtype="int32"), 1)
+        j = ops.expand_dims(ops.arange(columns, dtype="int32"), 0)
+
+        def within(distance, limit):  # A negative limit keeps all.
+            return ops.logical_or(ops.less(limit, 0), ops.less_equal(distance, limit))
+
+        kept = ops.logical_and(
+            within(ops.subtract(i, j), num_lower), within(ops.subtract(j, i), num_upper)
+        )
+        return ops.where(kept, input, ops.zeros_like(input))
+
+    return band_part
 
 
 def _scale_and_translate(original):
