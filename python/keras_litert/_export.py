@@ -63,7 +63,8 @@ class ExportReport:
         trials: What quantize="auto" tried: name, recipe, rules, failure, file_bytes, sqnr_db,
             max_relative, metric, fits.
         advice: With advise=True, what another recipe for single layers would change, measured:
-            layer, op ("": all of the layer), from, recipe, gain_db, sqnr_db, bytes (that the file grows by).
+            layer, op ("": all of the layer), from, recipe, gain_db, sqnr_db, bytes (that the file
+            grows by).
     """
 
     path: str
@@ -100,11 +101,11 @@ class ExportReport:
             + (trial["failure"] or f"{trial['file_bytes']} bytes, {_decibels(trial['sqnr_db'])}")
             for trial in self.trials
         )
-        notes += "".join(
-            f"\n  advice: {one['layer']}{one['op'] and '@' + one['op']} in {one['recipe']}: {_decibels(one['sqnr_db'])} then, "
-            f"{one['bytes']:+d} bytes"
-            for one in self.advice
-        )
+        for one in self.advice:
+            where = f"{one['layer']}@{one['op']}" if one["op"] else one["layer"]
+            ratio = _decibels(one["sqnr_db"])
+            change = f"{ratio} then, {one['bytes']:+d} bytes"
+            notes += f"\n  advice: {where} in {one['recipe']}: {change}"
         notes += "".join(f"\n  note: {note}" for note in self.notes)
         notes += "".join(f"\n  for {file.target}: {file.path}" for file in self.compiled)
         return (
