@@ -5,7 +5,8 @@ Run by scripts/bench, which says how. One run measures for each model:
   * wall time and peak resident memory of whole processes, as the kernel accounts them to the child
     (wait4): `keras-litert convert MODEL`, `cp MODEL`, and a fresh Python process that loads the
     model with Keras on TensorFlow and calls `model.export(format="litert")`. The model's file is in
-    the page cache; earlier outputs are removed and written back before each start.
+    the page cache; earlier outputs are removed and written back before each start. The first two
+    also with the model's file dropped from the page cache, where the disk sets the limit.
   * the operators of both files
   * the latency of both files in LiteRT's Interpreter with its default delegate (XNNPACK), batch 1:
     in processes that hold both and invoke them in turns, A B B A
@@ -188,6 +189,15 @@ def read_through(path):
             pass
 
 
+def evict(path):
+    """Drops a file from the page cache. Its pages must have been written back."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
 def quantile(values, q):
     """By linear interpolation."""
     ordered = sorted(values)
@@ -237,6 +247,12 @@ def measure_conversion(name, options):
             result = measure(command, child_environment(), log)
             if round > 0:  # The first one brings the programs into the cache.
                 runs[key].append(result)
+    runs |= {f"{key}_cold": [] for key in commands}
+    for _ in range(options.cold_runs):
+        for key, (command, output) in commands.items():
+            fresh(output)
+            evict(model)
+            runs[f"{key}_cold"].append(measure(command, child_environment(), log))
     copy.unlink()
     if not options.no_exporter:
         runs["exporter"] = []
@@ -376,6 +392,24 @@ def spread_rows(rows):
         yield cells
 
 
+def cold_rows(rows):
+    for row in rows:
+        if "convert_cold" not in row:
+            continue
+        ours, copy = row["convert_cold"], row["cp_cold"]
+        yield [
+            row["model"],
+            milliseconds(ours["seconds"]),
+            milliseconds(copy["seconds"]),
+            f"{ours['seconds'] / copy['seconds']:.2f} ×",
+            *(
+                f"{milliseconds(part['seconds_min'])} – {milliseconds(part['seconds_max'])}"
+                f" ({part['runs']})"
+                for part in (ours, copy)
+            ),
+        ]
+
+
 def memory_rows(rows, floor):
     for row in rows:
         ours, theirs = row["convert"]["peak_bytes"], row.get("exporter", {}).get("peak_bytes")
@@ -450,7 +484,8 @@ def page(results):
             "*convert* is `keras-litert convert MODEL -o FILE`; *exporter* is a Python process",
             "that loads the model with Keras on TensorFlow and calls",
             '`model.export(format="litert")`; *cp* copies the `.keras` file. Each is a whole',
-            "process, started afresh, with the model in the page cache. Units are decimal.",
+            "process, started afresh, with the model in the page cache where nothing else is said.",
+            "Units are decimal.",
             "",
             "## Time to convert",
             "",
@@ -472,6 +507,12 @@ def page(results):
             "The fastest and the slowest run (and how many there were):",
             "",
             *table(["model", "convert", "exporter", "cp"], spread_rows(rows)),
+            "With the model's file dropped from the page cache before each run (`posix_fadvise`):",
+            "",
+            *table(
+                ["model", "convert", "cp", "convert / cp", "convert: range", "cp: range"],
+                cold_rows(rows),
+            ),
             "## Peak memory",
             "",
             "The largest resident set of the process (`wait4`), mapped file pages included.",
@@ -527,6 +568,9 @@ def main():
     parser.add_argument("--large", action="store_true", help=f"also {' '.join(LARGE_MODELS)}")
     parser.add_argument("--no-exporter", action="store_true", help="measure ours and cp only")
     parser.add_argument("--runs", type=int, default=9, help="of convert and cp (default 9)")
+    parser.add_argument(
+        "--cold-runs", type=int, default=3, help="of convert and cp, cold cache (default 3)"
+    )
     parser.add_argument("--exporter-runs", type=int, default=2, help="default 2")
     parser.add_argument(
         "--latency-seconds", type=float, default=5, help="of each process (default 5); 0: none"

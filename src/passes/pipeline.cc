@@ -26,6 +26,8 @@ std::span<const Pass> Pipeline() {
       // Scales and offsets go into the convolution first, so that the activation behind them is the
       // convolution's.
       {"fold_batch_norm", FoldBatchNorm},
+      // Behind it: what stands between two convolutions belongs to the first.
+      {"fold_input_scale", FoldInputScale},
       {"fuse_activations", FuseActivations},
       {"fold_padding", FoldPadding},
       {"fold_strides", FoldStrides},

@@ -18,6 +18,7 @@ void FuseRsqrt(ir::Module& module);
 void PackToConcatenation(ir::Module& module);
 void SimplifyArithmetic(ir::Module& module);
 void FoldBatchNorm(ir::Module& module);
+void FoldInputScale(ir::Module& module);
 void FuseActivations(ir::Module& module);
 void FoldPadding(ir::Module& module);
 void FoldStrides(ir::Module& module);

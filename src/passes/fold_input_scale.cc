@@ -1,0 +1,187 @@
+// Multiplications and additions of channel constants go into the convolutions and products behind
+// them: the twin of fold_batch_norm, which serves those in front.
+//
+//   CONV_2D(MUL(x, s), W, b)         ⇒   CONV_2D(x, W · s, b)          s [input channels]
+//   FULLY_CONNECTED(ADD(x, c), W, b) ⇒   FULLY_CONNECTED(x, W, b + W c)   c [input channels]
+//
+// MUL also into DEPTHWISE_CONV_2D; ADD also into CONV_2D without padding. Done where every reader of
+// the result takes it in, so that the operator goes away: a layer normalization's gamma and beta in
+// front of query, key and value, a Rescaling in front of the first convolution.
+//
+// Weights that something else reads too stay as they are: the file would hold them twice. Scaled
+// weights stay lazy; W c is summed when the bias is written, some MB of W at a time.
+#include <algorithm>
+#include <map>
+#include <ranges>
+
+#include "passes/match.h"
+#include "passes/rewrites.h"
+
+namespace keras_litert::passes {
+namespace {
+
+using ir::BuiltinOperator;
+using ir::Constant;
+using ir::ConstantPtr;
+using ir::DType;
+using ir::Operator;
+using ir::Shape;
+using ir::Tensor;
+
+// How many operands of operators each constant is.
+using Readers = std::map<const Constant*, int>;
+
+Readers CountReaders(const ir::Module& module) {
+  Readers readers;
+  for (const auto& graph : module.graphs) {
+    for (const Operator* op : graph->Operators()) {
+      for (const Tensor* input : op->inputs) {
+        if (input != nullptr && input->is_constant()) ++readers[input->constant.get()];
+      }
+    }
+    for (const Tensor* output : graph->outputs()) {
+      if (output->is_constant()) ++readers[output->constant.get()];
+    }
+  }
+  return readers;
+}
+
+// The filter's axis that holds the input channels, or -1 where the operator is no candidate.
+int InputAxis(const Operator& op, int64_t channels) {
+  const Shape& filter = op.inputs[1]->type.shape;
+  switch (op.code) {
+    case BuiltinOperator::CONV_2D:
+      return filter[3] == ir::Dim(channels) ? 3 : -1;  // not where it has groups
+    case BuiltinOperator::DEPTHWISE_CONV_2D:
+      return filter[3] == ir::Dim(channels) ? 3 : -1;  // not where it multiplies channels
+    case BuiltinOperator::FULLY_CONNECTED:
+      return filter[1] == ir::Dim(channels) ? 1 : -1;  // not where it flattens several axes
+    default:
+      return -1;
+  }
+}
+
+bool TakesOffset(const Operator& op) {
+  if (op.code == BuiltinOperator::FULLY_CONNECTED) return true;
+  return op.code == BuiltinOperator::CONV_2D &&
+         op.options.AsConv2DOptions()->padding == lrt::Padding::VALID;
+}
+
+// `op`, a reader of `x`, can take a factor (or an offset) of x's channels into its constants.
+bool CanTake(const Operator& op, const Tensor* x, bool offset, const Readers& readers) {
+  if (op.inputs.size() < 2 || op.inputs[0] != x ||
+      std::count(op.inputs.begin(), op.inputs.end(), x) != 1) {
+    return false;
+  }
+  const Tensor* filter = op.inputs[1];
+  if (filter == nullptr || !filter->is_constant() || filter->type.dtype != DType::kFloat32 ||
+      readers.at(filter->constant.get()) != 1 ||
+      InputAxis(op, x->type.shape[-1].value()) < 0) {
+    return false;
+  }
+  if (!offset) return true;
+  const Tensor* bias = op.inputs.size() > 2 ? op.inputs[2] : nullptr;
+  return TakesOffset(op) && (bias == nullptr || bias->is_constant());
+}
+
+// bias[o] + sum over i of filter[o, …, i] * offset[i]. The filter's first axis is its outputs, its
+// last its inputs. Summed in double.
+ConstantPtr BiasWithOffset(const ConstantPtr& filter, const ConstantPtr& bias,
+                           std::vector<float> offset) {
+  auto reader = [filter, bias, offset = std::move(offset)](std::span<std::byte> out) -> Status {
+    const size_t inputs = offset.size();
+    const size_t outputs = out.size() / sizeof(float);
+    const size_t row = static_cast<size_t>(filter->num_elements()) / outputs;
+    std::vector<double> sums(outputs);
+    KL_RETURN_IF_ERROR(ir::VisitBytes(filter, [&](std::span<const Constant::Run> runs) -> Status {
+      for (const Constant::Run& run : runs) {
+        const size_t first = run.offset / sizeof(float);
+        size_t output = first / row;
+        size_t place = first % row;  // in the output's row
+        size_t input = first % inputs;
+        for (size_t i = 0; i < run.bytes.size(); i += sizeof(float)) {
+          float weight;
+          std::memcpy(&weight, run.bytes.data() + i, sizeof(float));
+          sums[output] += static_cast<double>(weight) * offset[input];
+          if (++input == inputs) input = 0;
+          if (++place == row) {
+            place = 0;
+            ++output;
+          }
+        }
+      }
+      return {};
+    }));
+    std::vector<float> values(outputs);
+    if (bias) {
+      KL_ASSIGN_OR_RETURN(values, ir::EvaluateAs<float>(bias));
+    }
+    for (size_t o = 0; o < outputs; ++o) values[o] += static_cast<float>(sums[o]);
+    std::memcpy(out.data(), values.data(), out.size());
+    return {};
+  };
+  return ir::ReaderConstant({DType::kFloat32, Shape{filter->type().shape[0]}}, std::move(reader));
+}
+
+// The constant's elements, one for each of `channels`; none where it is neither that nor one number.
+std::optional<std::vector<float>> PerChannel(const Tensor* constant, int64_t channels) {
+  const int64_t n = constant->type.shape.is_static() ? constant->constant->num_elements() : 0;
+  const bool last = constant->type.shape.rank() > 0 && n == channels &&
+                    constant->type.shape[-1] == ir::Dim(channels);
+  if (constant->type.dtype != DType::kFloat32 || (n != 1 && !last)) return std::nullopt;
+  auto values = ir::EvaluateAs<float>(constant->constant);
+  if (!values) return std::nullopt;
+  values->resize(static_cast<size_t>(channels), values->front());
+  return *values;
+}
+
+void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
+  const WithConstant match = MatchConstantOperand(*op);
+  if (!match || HasFusedActivation(*op)) return;
+  Tensor* y = op->output();
+  const Shape& shape = match.x->type.shape;
+  if (y->type.dtype != DType::kFloat32 || y->type.shape != shape || shape.rank() == 0 ||
+      !shape[-1].is_static() || y->users.empty() || graph.IsOutput(y)) {
+    return;
+  }
+  const bool offset = op->code == BuiltinOperator::ADD;
+  const std::vector<Operator*> users = y->users;
+  for (const Operator* user : users) {
+    if (!CanTake(*user, y, offset, readers)) return;
+  }
+  const auto factor = PerChannel(match.constant, shape[-1].value());
+  if (!factor) return;
+
+  for (Operator* user : users) {
+    const ConstantPtr filter = user->inputs[1]->constant;
+    if (offset) {
+      if (user->inputs.size() < 3) user->inputs.push_back(nullptr);
+      const Tensor* bias = user->inputs[2];
+      graph.SetInput(user, 2, graph.AddConstant(BiasWithOffset(
+                                  filter, bias ? bias->constant : nullptr, *factor)));
+    } else {
+      const int axis = InputAxis(*user, shape[-1].value());
+      graph.SetInput(user, 1, graph.AddConstant(ir::ScaledAlong(filter, axis, *factor)));
+      readers[user->inputs[1]->constant.get()] = 1;
+    }
+  }
+  Replace(graph, op, match.x);
+}
+
+}  // namespace
+
+void FoldInputScale(ir::Module& module) {
+  Readers readers = CountReaders(module);
+  for (const auto& graph : module.graphs) {
+    // From the end: of MUL and ADD, as a normalization has them, ADD comes last and goes first.
+    std::vector<Operator*> operators;
+    for (Operator* op : graph->Operators()) operators.push_back(op);
+    for (Operator* op : operators | std::views::reverse) {
+      if (!op->erased && (op->code == BuiltinOperator::MUL || op->code == BuiltinOperator::ADD)) {
+        Fold(*graph, op, readers);
+      }
+    }
+  }
+}
+
+}  // namespace keras_litert::passes

@@ -1,0 +1,77 @@
+#include "passes/rewrites.h"
+#include "snapshot.h"
+
+namespace keras_litert::passes {
+namespace {
+
+using ir::Builder;
+using ir::BuiltinOperator;
+using ir::DType;
+using ir::Shape;
+using ir::Value;
+
+// The end of a layer normalization in front of three products, one with a bias of its own.
+TEST(FoldInputScaleTest, GammaAndBetaGoIntoTheProductsBehind) {
+  TestModule t;
+  const Value x = t.Input("x", {t.Batch(), 5, 2});
+  const Value y = lrt::Add(t.b, lrt::Mul(t.b, x, t.Ramp({2}, 10)), t.Ramp({1, 1, 2}, 0.5F));
+  t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), t.Ramp({3})));
+  t.Output(lrt::FullyConnected(t.b, y, t.Ramp({2, 2}), Value()));
+  ExpectRewrite("fold_input_scale", t, FoldInputScale);
+}
+
+TEST(FoldInputScaleTest, ConvolutionsTakeAFactorAndWithoutPaddingAnOffset) {
+  TestModule t;
+  const Value x = t.Input("x", {t.Batch(), 4, 4, 2});
+  const Value scaled = lrt::Mul(t.b, x, t.b.Scalar(3, DType::kFloat32));
+  t.Output(lrt::DepthwiseConv2D(t.b, scaled, t.Ramp({1, 1, 1, 2}), Value(), {}, 1));
+  const Value moved = lrt::Add(t.b, x, t.Ramp({2}, 10));
+  t.Output(lrt::Conv2D(t.b, moved, t.Ramp({1, 2, 1, 2}), t.Ramp({1}), {}));
+  ExpectRewrite("fold_input_scale_convolutions", t, FoldInputScale);
+}
+
+TEST(FoldInputScaleTest, AnOffsetStaysInFrontOfPadding) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 4, 4, 2});
+  lrt::Window2D same;
+  same.padding = lrt::Padding::SAME;
+  const Value y = lrt::Add(t.b, x, t.Ramp({2}));
+  t.Output(lrt::Conv2D(t.b, y, t.Ramp({1, 2, 2, 2}), Value(), same));
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 2U);
+}
+
+TEST(FoldInputScaleTest, AReaderThatCannotTakeItStops) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 2});
+  const Value y = lrt::Mul(t.b, x, t.Ramp({2}));
+  t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), Value()));
+  t.Output(lrt::Add(t.b, y, x));
+  const Value z = lrt::Mul(t.b, x, t.Ramp({2}, 2));
+  t.Output(lrt::FullyConnected(t.b, z, t.Ramp({3, 2}, 2), Value()));
+  t.Output(z);
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 5U);
+}
+
+TEST(FoldInputScaleTest, SharedWeightsStay) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 2});
+  const Value weights = t.Ramp({3, 2});
+  t.Output(lrt::FullyConnected(t.b, lrt::Mul(t.b, x, t.Ramp({2})), weights, Value()));
+  t.Output(lrt::FullyConnected(t.b, x, weights, Value()));
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 3U);
+}
+
+TEST(FoldInputScaleTest, AFactorThatIsNotOfTheChannelsStays) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 3, 2});
+  const Value y = lrt::Mul(t.b, x, t.Ramp({3, 1}));
+  t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), Value()));
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 2U);
+}
+
+}  // namespace
+}  // namespace keras_litert::passes
