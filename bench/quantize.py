@@ -50,7 +50,7 @@ def digits():
 def application(name):
     import applications
 
-    model = applications.conditioned(name, distinct=True)
+    model = applications.conditioned(name)
     images = applications.images(model, 24)
     return model, images[:16], images[16:], None
 

@@ -136,15 +136,15 @@ def damp_residuals(model, factor=0.4):
                 break
 
 
-def make_plausible(model, reference=None, seed=0, distinct=False):
+def make_plausible(model, reference=None, seed=0):
     """Random weights with which the model behaves as a trained one does.
 
     Purely random statistics make a deep network's activations explode or vanish, and then a
     comparison shows nothing. So: random weights, residual branches damped; then batch
     normalization's moving statistics become those of its real input, from one pass over images,
-    and are moved off them by up to 20 %. `distinct` as randomize() has it.
+    and are moved off them by up to 20 %.
     """
-    randomize(model, seed, distinct)
+    randomize(model, seed)
     rng = np.random.default_rng(seed)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization) and hasattr(layer, "adapt_mean"):
@@ -205,9 +205,9 @@ def scale_classifier(model, logits):
     kernel.assign(np.asarray(kernel) * np.float32(2.0 / max(np.std(logits), 1e-20)))
 
 
-def conditioned(name, distinct=False):
+def conditioned(name):
     """The model, its weights plausible, its logits of standard deviation 2: nothing saturates."""
-    model = make_plausible(build(name), distinct=distinct)
+    model = make_plausible(build(name))
     activation = make_logits(model)
     scale_classifier(model, Reference(model).output(images(model, BATCH)))
     model.layers[-1].activation = activation

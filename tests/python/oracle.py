@@ -164,24 +164,23 @@ def save(model, folder, extension=".keras"):
 # --- Weights and inputs ---------------------------------------------------------------------------
 
 
-def randomize(model, seed=0, distinct=False):
+def randomize(model, seed=0):
     """Sets every floating-point weight from a seeded generator, at scales a trained model has.
 
     Kernels keep the variance of what passes through them (1 / fan-in), variances are in [0.5, 2],
     scales around 1 on either side, shifts and means around 0. Integer weights (tables, counts,
     quantized kernels, random seeds) stay. Returns the model.
-
-    Weights of one shape may be equal, in layers whose names differ by a number only, unless
-    `distinct`: a converter that stores equal weights once would gain by it what no real model has.
     """
-    for index, variable in enumerate(model.variables):
+    count = collections.Counter()
+    for variable in model.variables:
         dtype = keras.backend.standardize_dtype(variable.dtype)
         if "float" not in dtype or "seed_generator" in variable.path:
             continue
-        # One generator for each weight, so that a weight's values depend on its place and shape
-        # only.
-        place = [index] if distinct else _path_seed(variable)
-        rng = np.random.default_rng([seed, *place, *variable.shape])
+        # One generator for each weight, so that a weight's values depend on its role, its shape and
+        # how many such there are before it: no two are equal, or exchanging them would not show.
+        key = (zlib.crc32(_role(variable).encode()), *variable.shape)
+        rng = np.random.default_rng([seed, count[key], *key])
+        count[key] += 1
         variable.assign(_plausible(variable, rng).astype(_numpy_dtype(dtype)))
     return finalize_statistics(model)
 
@@ -194,13 +193,9 @@ def finalize_statistics(model):
     return model
 
 
-def _path_seed(variable):
-    """A number that stands for the weight's role, not for the counter in its layer's name.
-
-    Of a hash: a sum of characters would give block4_conv2 the weights of block5_conv1, and a
-    converter that exchanged the two would pass.
-    """
-    return [zlib.crc32(re.sub(r"_\d+", "", variable.path).encode())]
+def _role(variable):
+    """Where a weight belongs, without the counters that Keras puts behind names of its own."""
+    return re.sub(r"_\d+", "", variable.path)
 
 
 def _plausible(variable, rng):
