@@ -323,11 +323,12 @@ def test_conv2d_transpose_operators():
 # --- Operations in a functional graph, and refusals -----------------------------------------------
 
 
-@shows("ops.nn.conv")
-@shows("ops.nn.depthwise_conv")
-@shows("ops.nn.separable_conv")
+@shows("ops.nn.conv", "strides", "padding", "data_format", "dilation_rate")
+@shows("ops.nn.depthwise_conv", "strides", "padding", "data_format", "dilation_rate")
+@shows("ops.nn.separable_conv", "strides", "padding", "data_format", "dilation_rate")
 def test_operations():
     rng = np.random.default_rng(3)
+    first = {"data_format": "channels_first"}
 
     def kernel(*shape):
         return rng.normal(size=shape).astype("float32")
@@ -337,6 +338,14 @@ def test_operations():
         keras.ops.conv(x, kernel(3, 2, 4, 5), (1, 2), "same"),
         keras.ops.depthwise_conv(x, kernel(3, 2, 4, 2), padding="same", dilation_rate=2),
         keras.ops.separable_conv(x, kernel(3, 2, 4, 2), kernel(1, 1, 8, 3)),
+        keras.ops.conv(x, kernel(2, 3, 9, 5), 2, "same", **first),
+        keras.ops.conv(x, kernel(2, 3, 9, 5), dilation_rate=(2, 1), **first),
+        keras.ops.depthwise_conv(x, kernel(3, 3, 4, 1), 2, "same"),
+        keras.ops.depthwise_conv(x, kernel(2, 3, 9, 2), 1, dilation_rate=(3, 1), **first),
+        keras.ops.separable_conv(x, kernel(3, 2, 4, 2), kernel(1, 1, 8, 3), 2, "same"),
+        keras.ops.separable_conv(
+            x, kernel(2, 2, 9, 1), kernel(1, 1, 9, 4), dilation_rate=2, **first
+        ),
     ]
     check(keras.Model(x, outputs))
 

@@ -62,6 +62,13 @@ def test_input_unused():
     check(keras.Model([a, b], layers.Dense(2)(a)))
 
 
+@shows("layers.InputLayer", "optional")
+def test_input_optional():
+    """The file's inputs are all required: LiteRT knows no absent ones."""
+    a, b = keras.Input((4,), name="first"), keras.Input((4,), name="second", optional=True)
+    check(keras.Model([a, b], layers.Add()([a, b])))
+
+
 @shows("layers.InputLayer", "batch_size")
 def test_input_fixed_batch():
     x = keras.Input((4,), batch_size=3)

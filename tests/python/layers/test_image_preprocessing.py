@@ -145,13 +145,18 @@ def test_auto_contrast_leaves_constant_channels():
     check_layer(layer, (1, 2, 3), dtype="uint8", high=2)
 
 
-@shows("ops.image.resize", "interpolation", "antialias", "data_format")
+@shows("ops.image.resize", "interpolation", "antialias", "data_format", "crop_to_aspect_ratio")
+@shows("ops.image.resize", "pad_to_aspect_ratio", "fill_mode", "fill_value")
 def test_resize_operation():
     x = keras.Input((5, 6, 2))
     outputs = [
         keras.ops.image.resize(x, (7, 4)),
         keras.ops.image.resize(x, (3, 4), interpolation="bicubic", antialias=True),
         keras.ops.image.resize(x, (5, 9), "nearest", data_format="channels_last"),
+        keras.ops.image.resize(x, (4, 9), crop_to_aspect_ratio=True),
+        keras.ops.image.resize(
+            x, (9, 4), pad_to_aspect_ratio=True, fill_mode="constant", fill_value=1.5
+        ),
     ]
     check(keras.Model(x, outputs))
 

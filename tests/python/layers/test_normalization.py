@@ -129,8 +129,8 @@ def test_spectral_normalization(extension):
     check(keras.Model(x, y), extension=extension)
 
 
-@shows("ops.layer_normalization", "axis", "epsilon")
-@shows("ops.rms_normalization", "axis", "epsilon")
+@shows("ops.layer_normalization", "gamma", "beta", "axis", "epsilon")
+@shows("ops.rms_normalization", "scale", "axis", "epsilon")
 @shows("ops.batch_normalization", "axis", "epsilon", "offset", "scale")
 @shows("ops.moments", "axes", "keepdims")
 @shows("ops.normalize", "axis", "order", "epsilon")

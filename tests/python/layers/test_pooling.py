@@ -120,10 +120,10 @@ def test_pooling_is_one_operator():
     assert check_layer(regular, (6, 8, 3)).operators == {"AVERAGE_POOL_2D": 1}
 
 
-@shows("ops.nn.max_pool")
-@shows("ops.nn.average_pool")
-@shows("ops.nn.adaptive_max_pool")
-@shows("ops.nn.adaptive_average_pool")
+@shows("ops.nn.max_pool", "strides", "padding", "data_format")
+@shows("ops.nn.average_pool", "strides", "padding", "data_format")
+@shows("ops.nn.adaptive_max_pool", "data_format")
+@shows("ops.nn.adaptive_average_pool", "data_format")
 def test_operations():
     x = keras.Input((9, 12, 3))
     outputs = [
@@ -132,6 +132,10 @@ def test_operations():
         keras.ops.average_pool(x, (3, 2), 2, "same"),
         keras.ops.adaptive_max_pool(x, (4, 5)),
         keras.ops.adaptive_average_pool(x, (3, 12)),
+        keras.ops.max_pool(x, (3, 2), (2, 1), "same", data_format="channels_first"),
+        keras.ops.average_pool(x, 2, 3, data_format="channels_first"),
+        keras.ops.adaptive_max_pool(x, (5, 2), data_format="channels_first"),
+        keras.ops.adaptive_average_pool(x, (6, 3), data_format="channels_first"),
     ]
     check(keras.Model(x, outputs))
 

@@ -185,8 +185,8 @@ def test_up_sampling_of_unknown_size_computes_no_shape():
 
 
 @shows("ops.numpy.pad", "mode", "constant_values")
-@shows("ops.numpy.repeat")
-@shows("ops.numpy.flip")
+@shows("ops.numpy.repeat", "axis")
+@shows("ops.numpy.flip", "axis")
 def test_operations():
     x = keras.Input((5, 4, 2))
     outputs = [

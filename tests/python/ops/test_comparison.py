@@ -13,9 +13,9 @@ from oracle import shows
 @shows("ops.numpy.less_equal")
 @shows("ops.numpy.greater")
 @shows("ops.numpy.greater_equal")
-@shows("ops.numpy.where")
-@shows("ops.numpy.select")
-@shows("ops.numpy.isin", "invert")
+@shows("ops.numpy.where", "x1", "x2")
+@shows("ops.numpy.select", "default")
+@shows("ops.numpy.isin", "assume_unique", "invert")
 @pytest.mark.parametrize("dtype", ["float32", "int32", "int64", "bool"])
 def test_comparison(dtype):
     check_operations(
@@ -31,7 +31,9 @@ def test_comparison(dtype):
             "where": lambda x, y: ops.where(x > y, x, y),
             "where_number": lambda x, y: ops.where(x == y, 1.5, x),
             "select": lambda x, y: ops.select([x > y, x == y], [x, y], default=0),
+            "select_default": lambda x, y: ops.select([x > y], [x], default=y),
             "isin": lambda x, y: ops.isin(x, [1, 3]),
+            "isin_unique": lambda x, y: ops.isin(x, [1, 3], assume_unique=True),
             "isin_invert": lambda x, y: ops.isin(x, np.array([2, 0]), invert=True),
         },
         low=0,

@@ -16,7 +16,7 @@ MATRIX = np.random.default_rng(2).normal(size=(4, 3)).astype("float32")
 @shows("ops.numpy.outer")
 @shows("ops.numpy.tensordot", "axes")
 @shows("ops.numpy.kron")
-@shows("ops.numpy.cross", "axis")
+@shows("ops.numpy.cross", "axisa", "axisb", "axisc", "axis")
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 def test_products(dtype):
     matrix = np.round(MATRIX * 3).astype(dtype)
@@ -41,6 +41,9 @@ def test_products(dtype):
             "kron": lambda x, y, v: ops.kron(x[0], y[0]),
             "cross": lambda x, y, v: ops.cross(y, v[:, None]),
             "cross_axis": lambda x, y, v: ops.cross(y[:, :3], y[:, 1:], axis=1),
+            "cross_axes": lambda x, y, v: ops.cross(
+                y[:, :3], y[:, 1:], axisa=1, axisb=2, axisc=1
+            ),
         },
     )
 

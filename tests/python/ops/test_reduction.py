@@ -76,8 +76,8 @@ def test_reduction_of_integers(dtype):
 
 @shows("ops.numpy.argmax", "axis", "keepdims")
 @shows("ops.numpy.argmin", "axis", "keepdims")
-@shows("ops.numpy.nanargmax")
-@shows("ops.numpy.nanargmin")
+@shows("ops.numpy.nanargmax", "axis", "keepdims")
+@shows("ops.numpy.nanargmin", "axis", "keepdims")
 def test_arguments():
     check_operations(
         {"x": ((3, 4), "float32"), "i": ((3, 4), "int32")},
@@ -93,6 +93,8 @@ def test_arguments():
             "argmax_bool": lambda x, i: ops.argmax(x > 0, axis=-1),
             "nanargmax": lambda x, i: ops.nanargmax(ops.sqrt(x + 1), axis=-1),
             "nanargmin": lambda x, i: ops.nanargmin(ops.sqrt(x + 1), axis=-1),
+            "nanargmax_keep": lambda x, i: ops.nanargmax(ops.sqrt(x + 1), axis=1, keepdims=True),
+            "nanargmin_keep": lambda x, i: ops.nanargmin(ops.sqrt(x + 1), axis=1, keepdims=True),
         },
         high=3,
     )
@@ -114,13 +116,13 @@ def test_average():
     )
 
 
-@shows("ops.numpy.nansum")
-@shows("ops.numpy.nanprod")
-@shows("ops.numpy.nanmean")
-@shows("ops.numpy.nanvar")
-@shows("ops.numpy.nanstd")
-@shows("ops.numpy.nanmax")
-@shows("ops.numpy.nanmin")
+@shows("ops.numpy.nansum", "axis", "keepdims")
+@shows("ops.numpy.nanprod", "axis", "keepdims")
+@shows("ops.numpy.nanmean", "axis", "keepdims")
+@shows("ops.numpy.nanvar", "axis", "keepdims")
+@shows("ops.numpy.nanstd", "axis", "keepdims")
+@shows("ops.numpy.nanmax", "axis", "keepdims")
+@shows("ops.numpy.nanmin", "axis", "keepdims")
 def test_without_nan():
     x = np.random.default_rng(1).normal(size=(3, 4, 5)).astype("float32")
     x[x > 0.7] = np.nan

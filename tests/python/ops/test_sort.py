@@ -28,7 +28,7 @@ def test_sort(dtype):
 
 
 @shows("ops.numpy.argsort", "axis")
-@shows("ops.math.top_k", "k")
+@shows("ops.math.top_k", "k", "sorted")
 def test_sorted_indices():
     """Without equal elements: NumPy's and LiteRT's orders of those differ."""
     check_operations(
@@ -37,6 +37,7 @@ def test_sorted_indices():
             "argsort": lambda x: ops.argsort(x),
             "argsort_axis": lambda x: ops.argsort(x, axis=1),
             "top_k": lambda x: ops.top_k(x, 3),
+            "top_k_unsorted": lambda x: ops.sort(ops.top_k(x, 3, sorted=False)[0]),
             "top_k_all": lambda x: ops.top_k(x, 5),
         },
     )

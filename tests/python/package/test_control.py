@@ -43,6 +43,19 @@ def test_cond_of_a_known_value_takes_one_branch():
     assert "IF" not in file.operators
 
 
+@shows("ops.core.while_loop", "maximum_iterations")
+def test_while_loop_of_limited_length():
+    def function(x):
+        return ops.while_loop(
+            lambda i, y: ops.sum(ops.abs(y)) < 1e6,
+            lambda i, y: (i + 1, y * 1.5 + x),
+            (ops.convert_to_tensor(0), x),
+            maximum_iterations=4,
+        )
+
+    check(function)
+
+
 @shows("ops.core.while_loop")
 def test_while_loop():
     def function(x):
@@ -63,6 +76,16 @@ def test_fori_loop(steps):
     assert ("WHILE" in file.operators) == (steps == 50)
 
 
+@shows("ops.core.scan", "xs", "length", "reverse")
+def test_scan_backwards_and_without_elements():
+    def function(x):
+        backwards = ops.scan(lambda c, row: (c * 0.5 + row, c - row), x[0], x, reverse=True)
+        counted = ops.scan(lambda c, _: (c * 0.5 + 1.0, c), x, length=4)
+        return *backwards, *counted
+
+    check(function)
+
+
 @shows("ops.core.scan")
 @shows("ops.core.map")
 def test_scan_and_map():
@@ -73,9 +96,16 @@ def test_scan_and_map():
     check(function)
 
 
-@shows("ops.core.associative_scan")
-def test_associative_scan():
-    check(lambda x: ops.associative_scan(lambda a, b: a + b, x, axis=1))
+@shows("ops.core.associative_scan", "reverse", "axis")
+@pytest.mark.parametrize("reverse", [False, True])
+def test_associative_scan(reverse):
+    def function(x):
+        # Associative, and not commutative.
+        return ops.associative_scan(lambda a, b: a * 0.0 + b, x, reverse, axis=0), (
+            ops.associative_scan(lambda a, b: a + b, x, reverse, axis=1)
+        )
+
+    check(function)
 
 
 @shows("ops.core.switch")
@@ -98,7 +128,7 @@ def test_vectorized_map():
     check(function)
 
 
-@shows("ops.numpy.arange")
+@shows("ops.numpy.arange", "stop", "step")
 @shows("ops.numpy.full", "fill_value", "dtype")
 @shows("ops.numpy.ndim")
 @shows("ops.numpy.size")
