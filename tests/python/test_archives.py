@@ -59,7 +59,7 @@ def _nested_twice():
 
 def _sequential_twice(built):
     inner = keras.Sequential([layers.Input((4,))] if built else [], name="inner")
-    inner.add(layers.Dense(4, activation="relu"))
+    inner.add(layers.Dense(4, activation="elu"))
     x = keras.Input((4,), name="x")
     y = inner(x)
     z = inner(y)
