@@ -4,9 +4,9 @@
 //   CONV_2D(MUL(x, s), W, b)         ⇒   CONV_2D(x, W · s, b)          s [input channels]
 //   FULLY_CONNECTED(ADD(x, c), W, b) ⇒   FULLY_CONNECTED(x, W, b + W c)   c [input channels]
 //
-// MUL also into DEPTHWISE_CONV_2D; ADD also into CONV_2D without padding. Done where every reader of
-// the result takes it in, so that the operator goes away: a layer normalization's gamma and beta in
-// front of query, key and value, a Rescaling in front of the first convolution.
+// MUL also into DEPTHWISE_CONV_2D; ADD also into CONV_2D without padding. Done where every reader
+// of the result takes it in, so that the operator goes away: a layer normalization's gamma and beta
+// in front of query, key and value, a Rescaling in front of the first convolution.
 //
 // Weights that something else reads too stay as they are: the file would hold them twice. Scaled
 // weights stay lazy; W c is summed when the bias is written, some MB of W at a time.
@@ -75,8 +75,7 @@ bool CanTake(const Operator& op, const Tensor* x, bool offset, const Readers& re
   }
   const Tensor* filter = op.inputs[1];
   if (filter == nullptr || !filter->is_constant() || filter->type.dtype != DType::kFloat32 ||
-      readers.at(filter->constant.get()) != 1 ||
-      InputAxis(op, x->type.shape[-1].value()) < 0) {
+      readers.at(filter->constant.get()) != 1 || InputAxis(op, x->type.shape[-1].value()) < 0) {
     return false;
   }
   if (!offset) return true;
@@ -123,7 +122,8 @@ ConstantPtr BiasWithOffset(const ConstantPtr& filter, const ConstantPtr& bias,
   return ir::ReaderConstant({DType::kFloat32, Shape{filter->type().shape[0]}}, std::move(reader));
 }
 
-// The constant's elements, one for each of `channels`; none where it is neither that nor one number.
+// The constant's elements, one for each of `channels`; none where it is neither that nor one
+// number.
 std::optional<std::vector<float>> PerChannel(const Tensor* constant, int64_t channels) {
   const int64_t n = constant->type.shape.is_static() ? constant->constant->num_elements() : 0;
   const bool last = constant->type.shape.rank() > 0 && n == channels &&
@@ -157,8 +157,9 @@ void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
     if (offset) {
       if (user->inputs.size() < 3) user->inputs.push_back(nullptr);
       const Tensor* bias = user->inputs[2];
-      graph.SetInput(user, 2, graph.AddConstant(BiasWithOffset(
-                                  filter, bias ? bias->constant : nullptr, *factor)));
+      graph.SetInput(
+          user, 2,
+          graph.AddConstant(BiasWithOffset(filter, bias ? bias->constant : nullptr, *factor)));
     } else {
       const int axis = InputAxis(*user, shape[-1].value());
       graph.SetInput(user, 1, graph.AddConstant(ir::ScaledAlong(filter, axis, *factor)));
