@@ -41,9 +41,7 @@ def test_products(dtype):
             "kron": lambda x, y, v: ops.kron(x[0], y[0]),
             "cross": lambda x, y, v: ops.cross(y, v[:, None]),
             "cross_axis": lambda x, y, v: ops.cross(y[:, :3], y[:, 1:], axis=1),
-            "cross_axes": lambda x, y, v: ops.cross(
-                y[:, :3], y[:, 1:], axisa=1, axisb=2, axisc=1
-            ),
+            "cross_axes": lambda x, y, v: ops.cross(y[:, :3], y[:, 1:], axisa=1, axisb=2, axisc=1),
         },
     )
 
