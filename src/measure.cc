@@ -34,8 +34,10 @@ struct Sums {
       float got;
       std::memcpy(&want, expected.bytes.data() + i * sizeof(float), sizeof(float));
       std::memcpy(&got, actual.bytes.data() + i * sizeof(float), sizeof(float));
-      if (!std::isfinite(want) || !std::isfinite(got)) continue;
-      const double error = static_cast<double>(got) - want;
+      if (!std::isfinite(want)) continue;
+      // NaN or infinite where the float model is not: as wrong as can be, and still a number.
+      const double error =
+          std::isfinite(got) ? static_cast<double>(got) - want : std::numeric_limits<float>::max();
       signal += static_cast<double>(want) * want;
       noise += error * error;
       largest = std::max(largest, std::fabs(error));
