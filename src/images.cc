@@ -37,7 +37,7 @@ struct Image {
   std::vector<uint8_t> pixels;  // row-major [height, width, channels]
 };
 
-bool IsTooLarge(uint64_t height, uint64_t width) {
+[[maybe_unused]] bool IsTooLarge(uint64_t height, uint64_t width) {
   return height == 0 || width == 0 || height > kMostPixels / width;
 }
 
@@ -144,7 +144,7 @@ Decoded DecodeJpeg(const std::vector<uint8_t>& file, int64_t channels) {
 }
 #endif
 
-Decoded Decode(const std::filesystem::path& path, int64_t channels) {
+Decoded Decode(const std::filesystem::path& path, [[maybe_unused]] int64_t channels) {
   std::ifstream stream(path, std::ios::binary);
   const std::vector<uint8_t> file{std::istreambuf_iterator<char>(stream), {}};
   if (!stream || file.empty()) return std::unexpected("the file cannot be read, or is empty");

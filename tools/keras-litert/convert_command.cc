@@ -91,6 +91,10 @@ std::string Measured(const ConvertReport& report) {
   }
   if (reasons > kShown) text += fmt::format("  float    and {} more\n", reasons - kShown);
   for (const OutputError& error : report.output_errors) {
+    if (error.max_absolute == 0) {
+      text += fmt::format("  error    {}: none\n", Printable(error.name));
+      continue;
+    }
     text += fmt::format("  error    {}: {:.1f} dB, at most {:.2g} ({:.2g} % of its range)\n",
                         Printable(error.name), error.sqnr, error.max_absolute,
                         100 * error.max_relative);
