@@ -8,9 +8,14 @@
 // of the result takes it in, so that the operator goes away: a layer normalization's gamma and beta
 // in front of query, key and value, a Rescaling in front of the first convolution.
 //
-// Weights that something else reads too stay as they are: the file would hold them twice. Scaled
-// weights stay lazy; W c is summed when the bias is written, some MB of W at a time.
+// Weights that something else reads too stay as they are: the file would hold them twice. So do
+//   * offsets of the model's inputs: W x + W c loses the digits that x and -c have in common;
+//   * factors of very different sizes: they make columns comparable, and where the result is
+//     quantized, one scale for all columns in front of them would leave the small ones no steps.
+// Scaled weights stay lazy; W c is summed when the bias is written, some MB of W at a time.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <ranges>
 
@@ -135,6 +140,28 @@ std::optional<std::vector<float>> PerChannel(const Tensor* constant, int64_t cha
   return *values;
 }
 
+// A graph's input, or one times a constant: data as it comes, whose mean may be far from 0.
+bool IsRawInput(const Tensor* x) {
+  while (x->producer != nullptr && x->producer->code == BuiltinOperator::MUL) {
+    const WithConstant match = MatchConstantOperand(*x->producer);
+    if (!match) return false;
+    x = match.x;
+  }
+  return x->producer == nullptr;
+}
+
+// The largest is at most 8 times the smallest that is not 0.
+bool AreOfOneSize(const std::vector<float>& factors) {
+  constexpr float kMostRatio = 8;
+  float least = std::numeric_limits<float>::infinity();
+  float most = 0;
+  for (const float factor : factors) {
+    most = std::max(most, std::fabs(factor));
+    if (factor != 0) least = std::min(least, std::fabs(factor));
+  }
+  return most <= kMostRatio * least;
+}
+
 void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
   const WithConstant match = MatchConstantOperand(*op);
   if (!match || HasFusedActivation(*op)) return;
@@ -150,7 +177,7 @@ void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
     if (!CanTake(*user, y, offset, readers)) return;
   }
   const auto factor = PerChannel(match.constant, shape[-1].value());
-  if (!factor) return;
+  if (!factor || (offset ? IsRawInput(match.x) : !AreOfOneSize(*factor))) return;
 
   for (Operator* user : users) {
     const ConstantPtr filter = user->inputs[1]->constant;

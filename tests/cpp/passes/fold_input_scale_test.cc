@@ -13,7 +13,7 @@ using ir::Value;
 // The end of a layer normalization in front of three products, one with a bias of its own.
 TEST(FoldInputScaleTest, GammaAndBetaGoIntoTheProductsBehind) {
   TestModule t;
-  const Value x = t.Input("x", {t.Batch(), 5, 2});
+  const Value x = lrt::Unary(t.b, BuiltinOperator::TANH, t.Input("x", {t.Batch(), 5, 2}));
   const Value y = lrt::Add(t.b, lrt::Mul(t.b, x, t.Ramp({2}, 10)), t.Ramp({1, 1, 2}, 0.5F));
   t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), t.Ramp({3})));
   t.Output(lrt::FullyConnected(t.b, y, t.Ramp({2, 2}), Value()));
@@ -25,18 +25,37 @@ TEST(FoldInputScaleTest, ConvolutionsTakeAFactorAndWithoutPaddingAnOffset) {
   const Value x = t.Input("x", {t.Batch(), 4, 4, 2});
   const Value scaled = lrt::Mul(t.b, x, t.b.Scalar(3, DType::kFloat32));
   t.Output(lrt::DepthwiseConv2D(t.b, scaled, t.Ramp({1, 1, 1, 2}), Value(), {}, 1));
-  const Value moved = lrt::Add(t.b, x, t.Ramp({2}, 10));
+  const Value inner = lrt::Unary(t.b, BuiltinOperator::TANH, x);
+  const Value moved = lrt::Add(t.b, inner, t.Ramp({2}, 10));
   t.Output(lrt::Conv2D(t.b, moved, t.Ramp({1, 2, 1, 2}), t.Ramp({1}), {}));
   ExpectRewrite("fold_input_scale_convolutions", t, FoldInputScale);
 }
 
 TEST(FoldInputScaleTest, AnOffsetStaysInFrontOfPadding) {
   TestModule t;
-  const Value x = t.Input("x", {2, 4, 4, 2});
+  const Value x = lrt::Unary(t.b, BuiltinOperator::TANH, t.Input("x", {2, 4, 4, 2}));
   lrt::Window2D same;
   same.padding = lrt::Padding::SAME;
   const Value y = lrt::Add(t.b, x, t.Ramp({2}));
   t.Output(lrt::Conv2D(t.b, y, t.Ramp({1, 2, 2, 2}), Value(), same));
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 3U);
+}
+
+// As the Normalization layer has it: mean 1000 and standard deviation 1 would cancel in float32.
+TEST(FoldInputScaleTest, AnOffsetOfTheInputStays) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 2});
+  const Value y = lrt::Add(t.b, lrt::Mul(t.b, x, t.Ramp({2})), t.Ramp({2}, -1000));
+  t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), Value()));
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 3U);
+}
+
+TEST(FoldInputScaleTest, FactorsOfVeryDifferentSizesStay) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 9});
+  t.Output(lrt::FullyConnected(t.b, lrt::Mul(t.b, x, t.Ramp({9})), t.Ramp({3, 9}), Value()));
   FoldInputScale(t.module);
   EXPECT_EQ(t.NumOperators(), 2U);
 }
