@@ -6,7 +6,11 @@ set(KERAS_LITERT_GENERATED_DIR ${CMAKE_BINARY_DIR}/generated CACHE PATH "Where t
 set(schema_dir ${KERAS_LITERT_GENERATED_DIR}/schema)
 add_custom_command(
   OUTPUT ${schema_dir}/schema_generated.h
-  COMMAND ${FLATC} --cpp --gen-object-api --scoped-enums --reflect-names -o ${schema_dir} ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
+  COMMAND ${FLATC} --cpp --gen-object-api --scoped-enums --reflect-names -o ${CMAKE_BINARY_DIR}/schema
+          ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
+  # A second build that shares the header must not make the first one think that it changed.
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${schema_dir}
+  COMMAND ${CMAKE_COMMAND} -E copy_if_different ${CMAKE_BINARY_DIR}/schema/schema_generated.h ${schema_dir}
   DEPENDS ${CMAKE_SOURCE_DIR}/src/schema/schema.fbs
   VERBATIM)
 add_custom_target(schema_header DEPENDS ${schema_dir}/schema_generated.h)
