@@ -40,16 +40,6 @@ int ChannelAxis(const Operator& op) {
   }
 }
 
-// A constant that is one number per channel (all leading axes 1) or one number for all.
-bool IsPerChannel(const Tensor* tensor, int64_t channels, int rank) {
-  if (tensor == nullptr || !tensor->is_constant() || tensor->type.dtype != DType::kFloat32 ||
-      tensor->type.shape.rank() > rank) {
-    return false;
-  }
-  const int64_t n = tensor->constant->num_elements();
-  return n == 1 || (n == channels && tensor->type.shape[-1] == ir::Dim(channels));
-}
-
 // Element-wise f(a, b) over `channels` floats; a single element serves all channels; a null
 // constant is zero.
 ConstantPtr PerChannel(std::string name, int64_t channels, const ConstantPtr& x,

@@ -127,27 +127,39 @@ ConstantPtr BiasWithOffset(const ConstantPtr& filter, const ConstantPtr& bias,
   return ir::ReaderConstant({DType::kFloat32, Shape{filter->type().shape[0]}}, std::move(reader));
 }
 
-// The constant's elements, one for each of `channels`; none where it is neither that nor one
-// number.
-std::optional<std::vector<float>> PerChannel(const Tensor* constant, int64_t channels) {
-  const int64_t n = constant->type.shape.is_static() ? constant->constant->num_elements() : 0;
-  const bool last = constant->type.shape.rank() > 0 && n == channels &&
-                    constant->type.shape[-1] == ir::Dim(channels);
-  if (constant->type.dtype != DType::kFloat32 || (n != 1 && !last)) return std::nullopt;
+// The constant's elements, one for each channel, the last axis of `shape`; none where it is neither
+// that nor one number.
+std::optional<std::vector<float>> PerChannel(const Tensor* constant, const Shape& shape) {
+  const int64_t channels = shape[-1].value();
+  if (!IsPerChannel(constant, channels, shape.rank())) return std::nullopt;
   auto values = ir::EvaluateAs<float>(constant->constant);
   if (!values) return std::nullopt;
   values->resize(static_cast<size_t>(channels), values->front());
   return *values;
 }
 
-// A graph's input, or one times a constant: data as it comes, whose mean may be far from 0.
+// A graph's input, or one moved, cast, or scaled and offset by constants: data as it comes, whose
+// mean may be far from 0.
 bool IsRawInput(const Tensor* x) {
-  while (x->producer != nullptr && x->producer->code == BuiltinOperator::MUL) {
-    const WithConstant match = MatchConstantOperand(*x->producer);
-    if (!match) return false;
-    x = match.x;
+  while (x->producer != nullptr) {
+    switch (x->producer->code) {
+      case BuiltinOperator::MUL:
+      case BuiltinOperator::ADD: {
+        const WithConstant match = MatchConstantOperand(*x->producer);
+        if (!match) return false;
+        x = match.x;
+        break;
+      }
+      case BuiltinOperator::CAST:
+      case BuiltinOperator::RESHAPE:
+      case BuiltinOperator::TRANSPOSE:
+        x = x->producer->inputs[0];
+        break;
+      default:
+        return false;
+    }
   }
-  return x->producer == nullptr;
+  return true;
 }
 
 // The largest is at most 8 times the smallest that is not 0.
@@ -176,7 +188,7 @@ void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
   for (const Operator* user : users) {
     if (!CanTake(*user, y, offset, readers)) return;
   }
-  const auto factor = PerChannel(match.constant, shape[-1].value());
+  const auto factor = PerChannel(match.constant, shape);
   if (!factor || (offset ? IsRawInput(match.x) : !AreOfOneSize(*factor))) return;
 
   for (Operator* user : users) {
@@ -202,8 +214,7 @@ void FoldInputScale(ir::Module& module) {
   Readers readers = CountReaders(module);
   for (const auto& graph : module.graphs) {
     // From the end: of MUL and ADD, as a normalization has them, ADD comes last and goes first.
-    std::vector<Operator*> operators;
-    for (Operator* op : graph->Operators()) operators.push_back(op);
+    const std::vector<Operator*> operators = graph->Operators();
     for (Operator* op : operators | std::views::reverse) {
       if (!op->erased && (op->code == BuiltinOperator::MUL || op->code == BuiltinOperator::ADD)) {
         Fold(*graph, op, readers);

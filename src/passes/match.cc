@@ -51,6 +51,15 @@ WithConstant MatchConstantOperand(const ir::Operator& op) {
   return {};
 }
 
+bool IsPerChannel(const ir::Tensor* tensor, int64_t channels, int rank) {
+  if (tensor == nullptr || !tensor->is_constant() || tensor->type.dtype != ir::DType::kFloat32 ||
+      tensor->type.shape.rank() > rank) {
+    return false;
+  }
+  const int64_t n = tensor->constant->num_elements();
+  return n == 1 || (n == channels && tensor->type.shape[-1] == ir::Dim(channels));
+}
+
 std::optional<double> ScalarOf(const ir::Tensor* tensor) {
   if (tensor == nullptr || !tensor->is_constant() || tensor->constant->num_elements() != 1) {
     return std::nullopt;

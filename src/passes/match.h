@@ -27,6 +27,10 @@ struct WithConstant {
 };
 WithConstant MatchConstantOperand(const ir::Operator& op);
 
+// True for a float32 constant that is one number for all of `channels`, or one for each, with
+// leading axes of 1, of at most `rank` axes: broadcast, it scales a tensor's last axis.
+bool IsPerChannel(const ir::Tensor* tensor, int64_t channels, int rank);
+
 // The one element of a constant of one element, as double.
 std::optional<double> ScalarOf(const ir::Tensor* tensor);
 // The elements of a constant of at most `limit` elements.

@@ -52,6 +52,20 @@ TEST(FoldInputScaleTest, AnOffsetOfTheInputStays) {
   EXPECT_EQ(t.NumOperators(), 3U);
 }
 
+// The same, of numbers that come as integers and in another order.
+TEST(FoldInputScaleTest, AnOffsetOfTheInputStaysHoweverItIsMoved) {
+  TestModule t;
+  const Value x = t.Input("x", {3, 2, 2}, DType::kInt32);
+  const Value moved = lrt::Transpose(t.b, lrt::Cast(t.b, x, DType::kFloat32), {1, 0, 2});
+  const Value y = lrt::Add(t.b, lrt::Add(t.b, moved, t.Ramp({2}, 7)), t.Ramp({2}, -1000));
+  t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), Value()));
+  const Value z = lrt::Add(t.b, lrt::Reshape(t.b, moved, {6, 2}), t.Ramp({2}, -500));
+  t.Output(lrt::FullyConnected(t.b, z, t.Ramp({4, 2}), Value()));
+  const size_t before = t.NumOperators();
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), before);
+}
+
 TEST(FoldInputScaleTest, FactorsOfVeryDifferentSizesStay) {
   TestModule t;
   const Value x = t.Input("x", {2, 9});
