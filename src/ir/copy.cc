@@ -34,6 +34,10 @@ ModuleCopy Copy(const Module& module) {
       added->options2 = op->options2;
       added->origin = op->origin;
     }
+    for (const Tensor& tensor : from.tensors()) {
+      if (tensor.block_scales == nullptr) continue;
+      copy.tensors.at(&tensor)->block_scales = copy.tensors.at(tensor.block_scales);
+    }
     to.inputs() = copied(from.inputs());
     to.outputs() = copied(from.outputs());
   }

@@ -43,5 +43,22 @@ TEST(CopyTest, ACopyIsTheSameAndLivesByItself) {
   EXPECT_EQ(Copy(copy.module).module.main().NumOperators(), 1U);
 }
 
+TEST(CopyTest, ScalesOfBlocksAreTheCopys) {
+  Module module = Example();
+  Graph& graph = module.main();
+  BuildContext context{module, {}, {}, 0};
+  Builder b(context, graph);
+  Operator* product = graph.outputs()[0]->producer;
+  const Tensor* scales =
+      b.Constant(MakeConstant<float>(DType::kFloat32, {2, 1}, {0.5F, 0.25F})).tensor();
+  product->inputs[1]->block_scales = scales;
+
+  const ModuleCopy copy = Copy(module);
+  const Tensor* weights = copy.module.main().outputs()[0]->producer->inputs[1];
+  ASSERT_NE(weights->block_scales, nullptr);
+  EXPECT_EQ(weights->block_scales, copy.tensors.at(scales));
+  EXPECT_EQ(weights->block_scales->graph, &copy.module.main());
+}
+
 }  // namespace
 }  // namespace keras_litert::ir
