@@ -271,7 +271,7 @@ class Quantizer {
   static void SplitActivation(Graph& graph, Operator* op, tflite::FullyConnectedOptionsT& options) {
     using enum tflite::ActivationFunctionType;
     BuiltinOperator code{};
-    switch (std::exchange(options.fused_activation_function, NONE)) {
+    switch (options.fused_activation_function) {
       case RELU:
         code = BuiltinOperator::RELU;
         break;
@@ -282,8 +282,9 @@ class Quantizer {
         code = BuiltinOperator::RELU_N1_TO_1;
         break;
       default:
-        return;
+        return;  // none, or one that stays fused
     }
+    options.fused_activation_function = NONE;
     Tensor* result = op->output();
     op->outputs[0] = graph.AddTensor(result->type);
     op->outputs[0]->producer = op;
