@@ -7,7 +7,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/keras_litert)
-set(parts util ir archive litert ops layers passes quantize)
+set(parts util ir archive litert ops layers passes quantize tuning)
 list(TRANSFORM parts PREPEND keras_litert_)
 foreach(part ${parts})
   string(REPLACE keras_litert_ "" name ${part})

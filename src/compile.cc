@@ -4,27 +4,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 
-#include "advise.h"
-#include "auto_quantize.h"
-#include "calibrate.h"
-#include "html_report.h"
 #include "ir/copy.h"
 #include "ir/print.h"
 #include "ir/verify.h"
 #include "keras_litert/convert.h"
 #include "litert/writer.h"
-#include "measure.h"
 #include "passes/check_types.h"
 #include "passes/pipeline.h"
 #include "quantize/quantize.h"
 #include "quantize/static.h"
-#include "run_recipe.h"
-#include "samples.h"
+#include "tuning/advise.h"
+#include "tuning/auto_quantize.h"
+#include "tuning/calibrate.h"
+#include "tuning/html_report.h"
+#include "tuning/measure.h"
+#include "tuning/recipe_file.h"
+#include "tuning/run_recipe.h"
+#include "tuning/samples.h"
 #include "util/cancelled.h"
 #include "util/near_match.h"
 #include "util/platform.h"
@@ -69,6 +70,11 @@ struct FloatModel {
     for (const auto& [tensor, range] : known) ranges[copy.tensors.at(tensor)] = range;
   }
 };
+
+Status Fill(OutputFile& file, const std::string& text) {
+  KL_RETURN_IF_ERROR(file.Reserve(static_cast<int64_t>(text.size())));
+  return file.WriteAt(0, std::as_bytes(std::span(text)));
+}
 
 // "--shape image=?,224,224,3"
 std::string ShapeForm(const layers::ModelInput& input) {
@@ -138,25 +144,6 @@ void CheckShapeOptions(ir::Builder& b, const ConvertOptions& options,
   }
 }
 
-Result<ir::ConstantPtr> MakeConstant(const Array& array, const std::string& name) {
-  const std::optional<ir::DType> dtype = ir::DTypeFromName(array.dtype);
-  if (!dtype || ir::SizeOf(*dtype) == 0) {
-    return Fail(name, "array-1", fmt::format("an array has the dtype '{}'", array.dtype));
-  }
-  size_t bytes = ir::SizeOf(*dtype);
-  bool valid = true;
-  for (int64_t size : array.shape) {
-    valid = valid && size >= 0 && !__builtin_mul_overflow(bytes, static_cast<size_t>(size), &bytes);
-  }
-  if (!valid || bytes != array.bytes.size()) {
-    return Fail(
-        name, "array-2",
-        fmt::format("an array of shape {} and dtype {} has {} bytes",
-                    ir::Shape::Of(array.shape).ToString(), array.dtype, array.bytes.size()));
-  }
-  return ir::ViewConstant({*dtype, ir::Shape::Of(array.shape)}, array.bytes, array.owner);
-}
-
 std::vector<std::string> PassNames() {
   std::vector<std::string> names{std::string(kLowerStage)};
   for (const passes::Pass& pass : passes::Pipeline()) names.emplace_back(pass.name);
@@ -167,7 +154,7 @@ std::vector<std::string> PassNames() {
 Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& output,
                               const ConvertOptions& options, const std::string& model_name,
                               std::vector<std::string> notes) {
-  // Samples are checked before time is spent.
+  // Samples are checked before time is spent, and so is where the results go.
   QuantizeOptions quantize_options = options.quantize;
   const bool searches = IsAuto(quantize_options);
   KL_ASSIGN_OR_RETURN(const bool calibrates, searches
@@ -180,6 +167,16 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   const bool measures = calibrates || searches || advises || has_samples;
   if (measures) {
     KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, samples));
+  }
+
+  KL_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(output));
+  std::unique_ptr<OutputFile> page;
+  if (!options.report.empty()) {
+    KL_ASSIGN_OR_RETURN(page, OutputFile::Create(options.report));
+  }
+  std::unique_ptr<OutputFile> recipe_file;
+  if (!options.save_recipe.empty()) {
+    KL_ASSIGN_OR_RETURN(recipe_file, OutputFile::Create(options.save_recipe));
   }
 
   // passes: the graph as LiteRT runs it best.
@@ -260,7 +257,7 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   litert::WriteOptions write;
   write.progress = options.progress;
   write.cancelled = options.cancelled;
-  KL_ASSIGN_OR_RETURN(const int64_t bytes, litert::WriteFile(module, output, write));
+  KL_ASSIGN_OR_RETURN(const int64_t bytes, litert::WriteInto(module, *file, write));
 
   ConvertReport report;
   report.model_name = model_name;
@@ -278,14 +275,12 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   if (advises) {
     KL_ASSIGN_OR_RETURN(report.advice, Advise(*runner, report));
   }
-  if (!options.report.empty()) {
-    std::ofstream stream(options.report, std::ios::binary);
-    stream << HtmlReport(report);
-    if (!stream.flush()) {
-      return Fail(options.report.string(), "file-8", "the report cannot be written",
-                  "Check the folder's permissions and free space.");
-    }
-  }
+  if (page) KL_RETURN_IF_ERROR(Fill(*page, HtmlReport(report)));
+  if (recipe_file) KL_RETURN_IF_ERROR(Fill(*recipe_file, RecipeFile(report, samples.method)));
+  // All or none.
+  KL_RETURN_IF_ERROR(file->Commit());
+  if (page) KL_RETURN_IF_ERROR(page->Commit());
+  if (recipe_file) KL_RETURN_IF_ERROR(recipe_file->Commit());
   return report;
 }
 

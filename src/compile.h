@@ -31,7 +31,4 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
                               const ConvertOptions& options, const std::string& model_name,
                               std::vector<std::string> notes);
 
-// A constant that reads the caller's bytes. `name` is its place in errors.
-Result<ir::ConstantPtr> MakeConstant(const Array& array, const std::string& name);
-
 }  // namespace keras_litert

@@ -14,6 +14,7 @@
 #include "compile.h"
 #include "convert_archive.h"
 #include "ir/builder.h"
+#include "ir/from_array.h"
 #include "keras_litert/model.h"
 #include "layers/model.h"
 
@@ -73,7 +74,7 @@ Result<ConvertReport> Convert(const MemoryModel& model, const std::filesystem::p
   const auto start = Clock::now();
   archive::MemoryContent content{model.config, model.keras_version, {}, model.assets};
   for (const auto& [path, array] : model.weights) {
-    KL_ASSIGN_OR_RETURN(content.weights[path], MakeConstant(array, path));
+    KL_ASSIGN_OR_RETURN(content.weights[path], ir::FromArray(array, path));
   }
   const std::shared_ptr<const archive::Archive> archive = archive::OpenMemory(std::move(content));
   return Timed(*archive, "the model", output, options, start);

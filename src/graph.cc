@@ -15,6 +15,7 @@
 #include "archive/memory_archive.h"
 #include "compile.h"
 #include "ir/builder.h"
+#include "ir/from_array.h"
 #include "ir/operators.h"
 #include "layers/layer.h"
 #include "layers/table.h"
@@ -269,12 +270,12 @@ Result<Graph::Tensor> Graph::Input(const std::string& name, const std::string& d
 }
 
 Result<Graph::Tensor> Graph::Constant(const Array& array) {
-  KL_ASSIGN_OR_RETURN(ir::ConstantPtr constant, MakeConstant(array, LayerPath()));
+  KL_ASSIGN_OR_RETURN(ir::ConstantPtr constant, ir::FromArray(array, LayerPath()));
   return state_->Add(state_->Top().Constant(std::move(constant)));
 }
 
 Result<Graph::Tensor> Graph::Variable(const std::string& name, const Array& initial) {
-  KL_ASSIGN_OR_RETURN(ir::ConstantPtr constant, MakeConstant(initial, name));
+  KL_ASSIGN_OR_RETURN(ir::ConstantPtr constant, ir::FromArray(initial, name));
   ir::Builder b(state_->build, state_->module.main());
   std::string unique = name;
   for (int i = 1; ops::HasVariable(b, unique); ++i) unique = fmt::format("{}_{}", name, i);

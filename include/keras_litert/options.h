@@ -27,6 +27,10 @@ struct ConvertOptions {
   // outputs' errors and advice (QuantizeOptions::advise). Empty: none.
   std::filesystem::path report;
 
+  // A recipe file to write: the recipe and rules that the conversion used or found, which does the
+  // same again. Empty: none.
+  std::filesystem::path save_recipe;
+
   // Names of passes (PassNames(), or "lower" for the graph before any pass) after which `dump` gets
   // the graph's text.
   std::vector<std::string> dump_after;

@@ -52,6 +52,9 @@ enum class RangeMethod : uint8_t {
   kMse,            // of the least squared error by int8, between clipping and large steps
 };
 
+// The methods by name, in that order: "minmax" …
+std::span<const std::string_view> RangeMethodNames();
+
 // How images become the values that a model takes.
 struct ImageFormat {
   // 0: as the model's input has it.

@@ -76,6 +76,11 @@ nb::list ToList(const std::vector<keras_litert::QuantizeRule>& rules) {
   return list;
 }
 
+// None for what is infinite or not known.
+nb::object Finite(double value) {
+  return std::isfinite(value) ? nb::cast(value) : nb::none();
+}
+
 nb::dict ToDict(const ConvertReport& report) {
   auto tensors = [](const std::vector<keras_litert::TensorReport>& reports) {
     nb::list list;
@@ -106,9 +111,8 @@ nb::dict ToDict(const ConvertReport& report) {
     entry["reason"] = op.reason.empty() ? nb::none() : nb::cast(op.reason);
     entry["bytes_before"] = op.bytes_before;
     entry["bytes_after"] = op.bytes_after;
-    const bool noisy = op.recipe != "float32" && std::isfinite(op.weights_sqnr);
-    entry["weights_sqnr_db"] = noisy ? nb::cast(op.weights_sqnr) : nb::none();
-    entry["output_sqnr_db"] = std::isfinite(op.output_sqnr) ? nb::cast(op.output_sqnr) : nb::none();
+    entry["weights_sqnr_db"] = op.recipe != "float32" ? Finite(op.weights_sqnr) : nb::none();
+    entry["output_sqnr_db"] = Finite(op.output_sqnr);
     quantized.append(entry);
   }
   dict["quantized"] = quantized;
@@ -116,7 +120,7 @@ nb::dict ToDict(const ConvertReport& report) {
   for (const keras_litert::OutputError& error : report.output_errors) {
     nb::dict entry;
     entry["name"] = error.name;
-    entry["sqnr_db"] = std::isfinite(error.sqnr) ? nb::cast(error.sqnr) : nb::none();
+    entry["sqnr_db"] = Finite(error.sqnr);
     entry["max_absolute"] = error.max_absolute;
     entry["max_relative"] = error.max_relative;
     output_errors.append(entry);
@@ -127,7 +131,7 @@ nb::dict ToDict(const ConvertReport& report) {
   nb::list trials;
   for (const keras_litert::Trial& trial : report.trials) {
     const auto number = [&](double value) {
-      return trial.failure.empty() && std::isfinite(value) ? nb::cast(value) : nb::none();
+      return trial.failure.empty() ? Finite(value) : nb::none();
     };
     nb::dict entry;
     entry["name"] = trial.name;
@@ -149,8 +153,8 @@ nb::dict ToDict(const ConvertReport& report) {
     entry["op"] = one.op;
     entry["from"] = one.from;
     entry["recipe"] = one.recipe;
-    entry["gain_db"] = std::isfinite(one.gain) ? nb::cast(one.gain) : nb::none();
-    entry["sqnr_db"] = std::isfinite(one.sqnr) ? nb::cast(one.sqnr) : nb::none();
+    entry["gain_db"] = Finite(one.gain);
+    entry["sqnr_db"] = Finite(one.sqnr);
     entry["bytes"] = one.bytes;
     advice.append(entry);
   }
@@ -188,10 +192,9 @@ void ReadSearch(const nb::dict& given, keras_litert::AutoQuantize& search) {
 // {"static_batch": int | None, "shapes": {name: sizes}, "dump_after": [pass], "dump": callable,
 //  "quantize": {"recipe": str, "rules": [(layer, op, recipe)], "input_type": str,
 //    "output_type": str, "runtime": str, "method": str,
-//    "samples": [{input: (dtype, shape, bytes)}], "advise": bool, "report": str, "search":
-//    {"min_sqnr": float | None, "max_loss": float | None, "max_size": int | None, "recipes": [str],
-//    "metric": callable | None
-//    }}}
+//    "samples": [{input: (dtype, shape, bytes)}], "advise": bool, "report": str,
+//    "save_recipe": str, "search": {"min_sqnr": float | None, "max_loss": float | None,
+//    "max_size": int | None, "recipes": [str], "metric": callable | None}}}
 ConvertOptions ReadOptions(const nb::dict& given) {
   ConvertOptions options;
   if (given.contains("static_batch") && !given["static_batch"].is_none()) {
@@ -230,6 +233,7 @@ ConvertOptions ReadOptions(const nb::dict& given) {
       calibrate.samples.push_back(std::move(sample));
     }
     options.report = nb::cast<std::string>(quantize["report"]);
+    options.save_recipe = nb::cast<std::string>(quantize["save_recipe"]);
     options.quantize.advise = nb::cast<bool>(quantize["advise"]);
     ReadSearch(nb::cast<nb::dict>(quantize["search"]), options.quantize.search);
   }

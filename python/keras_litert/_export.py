@@ -266,7 +266,6 @@ def export_signature(
         report = _run(
             model, target, strategy, signature, {**options, "shapes": fixed}, debug, trace_layers
         )
-        _save_recipe(report, options, kwargs)
     if aot_compile_targets:
         report = dataclasses.replace(
             report, compiled=_aot.compile_file(target, aot_compile_targets)
@@ -371,12 +370,6 @@ def _report(strategy: str, path: str, report: dict[str, Any]) -> ExportReport:
     )
 
 
-def _save_recipe(report: ExportReport, options: dict[str, Any], kwargs: dict[str, Any]) -> None:
-    if kwargs.get("save_recipe") is not None:
-        content = {"recipe": report.recipe, "rules": report.rules}
-        _quantize.save(kwargs["save_recipe"], content, options["quantize"])
-
-
 def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
     if not isinstance(path, str) or pathlib.PurePath(path).suffix != ".tflite":
         raise ValueError(f"the path must end in '.tflite', got {path!r}")
@@ -468,7 +461,6 @@ def convert_file(
     report, errors = _core.convert_file(os.fspath(source), target, options)
     raise_for(errors)
     result = _report("direct", target, report)
-    _save_recipe(result, options, kwargs)
     if verbose:
         print(result)
     return result

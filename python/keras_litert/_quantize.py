@@ -61,7 +61,8 @@ def options(
         if name in given and quantize is None:
             raise ValueError(f"'{name}' has no effect without quantize=")
     result["advise"] = bool(given.get("advise", False))
-    result["report"] = os.fspath(given.get("report", ""))
+    for name in ("report", "save_recipe"):
+        result[name] = os.fspath(given.get(name, ""))
     result["samples"] = _samples.collect(given.get("representative_dataset"), inputs)
     result["runtime"] = _samples.runtime()
     for name in ("input", "output"):
@@ -128,19 +129,6 @@ def _search(recipe: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(recipes, str):
         recipes = [recipes]
     return {**result, "metric": metric, "recipes": [str(name) for name in recipes]}
-
-
-def save(path: str | os.PathLike[str], report: Mapping[str, Any], options: Mapping[str, Any]):
-    """Writes what a conversion did as a recipe file, which does the same again."""
-    content: dict[str, Any] = {"recipe": report["recipe"]}
-    if options["method"]:
-        content["method"] = options["method"]
-    rules = [{key: value for key, value in rule.items() if value} for rule in report["rules"]]
-    if rules:
-        content["rules"] = rules
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
 
 
 def _of_converter(given: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ir/graph.h"
+#include "util/platform.h"
 #include "util/result.h"
 
 namespace keras_litert::litert {
@@ -24,6 +25,10 @@ struct WriteOptions {
   // further than 2 GB. Smaller files are readable by every runtime; tests lower the limit.
   int64_t external_weights_from = (int64_t{1} << 31) - 1;
 };
+
+// Writes `module` into `file`, which is the caller's to commit; else as WriteFile.
+Result<int64_t> WriteInto(const ir::Module& module, OutputFile& file,
+                          const WriteOptions& options = {});
 
 // Writes `module` beside `path` and renames it when complete; on an error nothing is left behind.
 // Constants are evaluated one at a time, in parallel with writing. Returns the file's size in

@@ -30,10 +30,16 @@ constexpr QuantizeRecipe kRecipes[] = {
     {"dynamic_wi4b128_afp32", "int4_block128", "the same, with a scale for each 128 weights"},
 };
 
+constexpr std::string_view kRangeMethods[] = {"minmax", "moving_average", "percentile", "mse"};
+
 }  // namespace
 
 std::span<const QuantizeRecipe> QuantizeRecipes() {
   return kRecipes;
+}
+
+std::span<const std::string_view> RangeMethodNames() {
+  return kRangeMethods;
 }
 
 namespace quantize {

@@ -189,6 +189,7 @@ Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
   KL_ASSIGN_OR_RETURN(options.quantize, ReadQuantizeOptions(arguments.quantize));
 
   options.report = arguments.quantize.report;
+  options.save_recipe = arguments.quantize.save_recipe;
   options.dump_after = arguments.dump_after;
   const std::filesystem::path folder = arguments.dump_dir;
   std::optional<Diagnostic> dump_problem;
@@ -227,11 +228,6 @@ Result<ExitCode> RunConvert(const ConvertArguments& arguments, bool json) {
   progress.Finish();
   if (!report) return std::unexpected(std::move(report).error());
   if (dump_problem) return std::unexpected(Error(*dump_problem));
-
-  if (!arguments.quantize.save_recipe.empty()) {
-    KL_RETURN_IF_ERROR(
-        SaveRecipe(arguments.quantize.save_recipe, *report, options.quantize.calibrate.method));
-  }
 
   if (json) {
     Json object = {{"model", arguments.model}, {"output", arguments.output}};

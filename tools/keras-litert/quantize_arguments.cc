@@ -1,8 +1,5 @@
-// A recipe file is JSON; every key but a rule's recipe may be absent:
-//
-//   {"recipe": "dynamic_int8",
-//    "method": "moving_average",
-//    "rules": [{"layer": "head/*", "op": "FULLY_CONNECTED", "recipe": "float16"}]}
+// Recipe files are as RecipeFile (src/tuning/recipe_file.h) writes them; every key but a rule's
+// recipe may be absent.
 #include "quantize_arguments.h"
 
 #include <fmt/format.h>
@@ -106,7 +103,7 @@ Result<QuantizeOptions> ReadFile(const std::string& path, std::string& method) {
 }
 
 Result<RangeMethod> ReadMethod(const std::string& name) {
-  const std::vector<std::string> methods = RangeMethodNames();
+  const std::span<const std::string_view> methods = RangeMethodNames();
   const auto method = std::find(methods.begin(), methods.end(), name);
   if (name.empty()) return RangeMethod::kMinMax;
   if (method != methods.end()) return static_cast<RangeMethod>(method - methods.begin());
@@ -242,31 +239,6 @@ Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments) 
   KL_RETURN_IF_ERROR(ReadSearch(arguments, options));
   options.advise = arguments.advise;
   return options;
-}
-
-Status SaveRecipe(const std::string& path, const ConvertReport& report, RangeMethod method) {
-  nlohmann::ordered_json file = {{"recipe", report.recipe}};
-  if (method != RangeMethod::kMinMax) {
-    file["method"] = RangeMethodNames()[static_cast<size_t>(method)];
-  }
-  for (const QuantizeRule& rule : report.rules) {
-    nlohmann::ordered_json entry;
-    if (!rule.layer.empty()) entry["layer"] = rule.layer;
-    if (!rule.op.empty()) entry["op"] = rule.op;
-    entry["recipe"] = rule.recipe;
-    file["rules"].push_back(std::move(entry));
-  }
-  std::ofstream stream(path, std::ios::binary);
-  stream << file.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-  if (!stream.flush()) {
-    return Fail(path, "file-8", "the recipe cannot be written",
-                "Check the folder's permissions and free space.");
-  }
-  return {};
-}
-
-std::vector<std::string> RangeMethodNames() {
-  return {"minmax", "moving_average", "percentile", "mse"};  // RangeMethod's order.
 }
 
 std::vector<std::string> RecipeNames() {

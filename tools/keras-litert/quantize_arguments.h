@@ -35,12 +35,6 @@ struct QuantizeArguments {
 // Errors: usage-11 for a rule that cannot be read, quantize-6 for a file that is no recipe file.
 Result<QuantizeOptions> ReadQuantizeOptions(const QuantizeArguments& arguments);
 
-// Writes what a conversion did as a recipe file, which does the same again.
-Status SaveRecipe(const std::string& path, const ConvertReport& report, RangeMethod method);
-
-// "--calibrate-method" values.
-std::vector<std::string> RangeMethodNames();
-
 // "--quantize" values: every recipe's name and alias.
 std::vector<std::string> RecipeNames();
 

@@ -152,10 +152,12 @@ def test_nothing_runs_or_is_loaded(work):
     assert "&amp;lt;svg&amp;gt;" in text and "ünï]]&gt;" in text
 
 
-def test_a_folder_that_is_not_there(work):
+@pytest.mark.parametrize("option", ["--report", "--save-recipe"])
+def test_a_folder_that_is_not_there(work, option):
     folder, source = work
     completed = run_cli(
-        *("convert", source, "-o", folder / "m.tflite", "--quantize", "float16"),
-        *("--report", folder / "missing" / "report.html"),
+        *("convert", source, "-o", folder / "none.tflite", "--quantize", "float16"),
+        *(option, folder / "missing" / "file"),
     )
-    assert completed.returncode == 3 and "file-8: the report cannot be written" in completed.stderr
+    assert completed.returncode == 3 and "file-5: cannot be created" in completed.stderr
+    assert "missing" in completed.stderr and not list(folder.glob("none.tflite*"))

@@ -1,4 +1,4 @@
-#include "samples.h"
+#include "tuning/samples.h"
 
 #include <fmt/format.h>
 
@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "archive/npz.h"
-#include "compile.h"
-#include "images.h"
 #include "ir/constant.h"
+#include "ir/from_array.h"
+#include "tuning/images.h"
 #include "util/near_match.h"
 
 namespace keras_litert {
@@ -149,7 +149,7 @@ class Reader {
         Missing(where, module_.input_names[i]);
         continue;
       }
-      Result<ConstantPtr> constant = MakeConstant(found->second, where);
+      Result<ConstantPtr> constant = ir::FromArray(found->second, where);
       if (!constant) {
         for (const Diagnostic& error : constant.error().diagnostics()) errors_.push_back(error);
         continue;

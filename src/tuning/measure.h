@@ -6,11 +6,11 @@
 #include <memory>
 #include <vector>
 
-#include "calibrate.h"
 #include "ir/graph.h"
 #include "keras_litert/report.h"
-#include "probe.h"
 #include "quantize/quantize.h"
+#include "tuning/calibrate.h"
+#include "tuning/probe.h"
 
 namespace keras_litert {
 

@@ -1,7 +1,7 @@
 // A conversion's report as one HTML file: styles and plots are in it, nothing is loaded, no script
 // runs. Every number stands in full in a data-value attribute beside its rounded form. Colors
 // follow the reader's light or dark scheme; plots repeat what the tables say, for eyes only.
-#include "html_report.h"
+#include "tuning/html_report.h"
 
 #include <fmt/core.h>
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "calibrate.h"
 #include "ir/graph.h"
 #include "litert/runtime.h"
+#include "tuning/run.h"
 #include "util/result.h"
 
 namespace keras_litert {
@@ -48,9 +48,5 @@ ProbePlan PlanProbes(const ir::Module& module, const std::vector<ir::Tensor*>& t
 Status ForEachPart(const ir::Module& module, const Batches& batches, size_t most, int64_t rows,
                    const std::function<bool()>& cancelled,
                    const std::function<Status(const std::vector<litert::Array>&)>& f);
-
-// Output `index` of a file that was written with OtherOutputs.
-Result<const litert::Array*> ProbedOutput(const litert::LoadedModel& model,
-                                          const std::vector<litert::Array>& outputs, size_t index);
 
 }  // namespace keras_litert

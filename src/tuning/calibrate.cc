@@ -1,4 +1,4 @@
-#include "calibrate.h"
+#include "tuning/calibrate.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,37 +7,14 @@
 #include <utility>
 
 #include "litert/writer.h"
-#include "probe.h"
 #include "quantize/histogram.h"
 #include "quantize/observe.h"
+#include "tuning/probe.h"
 #include "util/cancelled.h"
 
 namespace keras_litert {
 
 using quantize::Range;
-
-ScratchFile::ScratchFile(const std::filesystem::path& beside)
-    : path_(beside.string() + ".calibrate-" + std::to_string(std::random_device{}()) + ".tflite") {}
-
-ScratchFile::~ScratchFile() {
-  std::error_code ignored;
-  std::filesystem::remove(path_, ignored);
-}
-
-Result<std::vector<litert::Array>> RunBatch(litert::LoadedModel& model,
-                                            const std::vector<litert::Array>& batch,
-                                            const std::vector<std::string>& names) {
-  // The runtime orders inputs its own way, and drops none.
-  std::vector<litert::Array> ordered;
-  for (const std::string& name : model.input_names()) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) {
-      return Fail("", "runtime-3", "LiteRT knows an input '" + name + "' that the model lacks");
-    }
-    ordered.push_back(batch[static_cast<size_t>(found - names.begin())]);
-  }
-  return model.Run(ordered);
-}
 
 namespace {
 
@@ -113,7 +90,8 @@ Result<std::vector<Range>> Kept(ir::Module& module, const std::vector<ir::Tensor
           [&](const std::vector<litert::Array>& part) -> Status {
             KL_ASSIGN_OR_RETURN(const auto outputs, RunBatch(*loaded, part, module.input_names));
             for (size_t i = 0; i < group.size(); ++i) {
-              KL_ASSIGN_OR_RETURN(const litert::Array* values, ProbedOutput(*loaded, outputs, i));
+              KL_ASSIGN_OR_RETURN(const litert::Array* values,
+                                  OutputNamed(*loaded, outputs, std::to_string(i)));
               histograms[i].Add({reinterpret_cast<const float*>(values->bytes.data()),
                                  values->bytes.size() / sizeof(float)});
             }

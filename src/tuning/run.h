@@ -1,13 +1,12 @@
-// Ranges of tensors, found by running the float model in LiteRT.
+// Running files on batches of samples.
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
-#include "ir/graph.h"
-#include "keras_litert/quantize.h"
 #include "litert/runtime.h"
-#include "quantize/affine.h"
+#include "util/result.h"
 
 namespace keras_litert {
 
@@ -33,11 +32,9 @@ Result<std::vector<litert::Array>> RunBatch(litert::LoadedModel& model,
                                             const std::vector<litert::Array>& batch,
                                             const std::vector<std::string>& names);
 
-// Writes the module with observers beside `output`, runs it on the batches (ReadSamples) and takes
-// the file away again. The module is as before then. REQUIRES: there are tensors and batches.
-Result<quantize::Ranges> Calibrate(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
-                                   const Batches& batches, const CalibrateOptions& options,
-                                   const std::filesystem::path& output,
-                                   const std::function<bool()>& cancelled);
+// The one of `outputs`, which the model gave, that has this name.
+Result<const litert::Array*> OutputNamed(const litert::LoadedModel& model,
+                                         const std::vector<litert::Array>& outputs,
+                                         const std::string& name);
 
 }  // namespace keras_litert

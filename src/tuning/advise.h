@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "keras_litert/report.h"
-#include "run_recipe.h"
+#include "tuning/run_recipe.h"
 
 namespace keras_litert {
 

@@ -6,11 +6,11 @@
 #include <memory>
 #include <vector>
 
-#include "calibrate.h"
 #include "ir/graph.h"
 #include "keras_litert/quantize.h"
-#include "measure.h"
 #include "quantize/affine.h"
+#include "tuning/calibrate.h"
+#include "tuning/measure.h"
 #include "util/result.h"
 
 namespace keras_litert {

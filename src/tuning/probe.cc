@@ -1,4 +1,4 @@
-#include "probe.h"
+#include "tuning/probe.h"
 
 #include <fmt/core.h>
 
@@ -159,16 +159,6 @@ Status ForEachPart(const Module& module, const Batches& batches, size_t most, in
     }
   }
   return {};
-}
-
-Result<const litert::Array*> ProbedOutput(const litert::LoadedModel& model,
-                                          const std::vector<litert::Array>& outputs, size_t index) {
-  const auto& names = model.output_names();
-  const auto found = std::find(names.begin(), names.end(), std::to_string(index));
-  if (found == names.end()) {
-    return Fail("", "internal-probe", fmt::format("LiteRT does not know output {}", index));
-  }
-  return &outputs[static_cast<size_t>(found - names.begin())];
 }
 
 }  // namespace keras_litert

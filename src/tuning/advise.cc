@@ -1,4 +1,4 @@
-#include "advise.h"
+#include "tuning/advise.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "keras_litert/quantize.h"
-#include "run_recipe.h"
+#include "tuning/run_recipe.h"
 #include "util/result.h"
 
 namespace keras_litert {

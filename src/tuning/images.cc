@@ -1,4 +1,4 @@
-#include "images.h"
+#include "tuning/images.h"
 
 #include <fmt/core.h>
 

@@ -1,4 +1,4 @@
-#include "run_recipe.h"
+#include "tuning/run_recipe.h"
 
 #include <algorithm>
 #include <limits>

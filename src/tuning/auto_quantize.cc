@@ -6,7 +6,7 @@
 //      saves most noise for a byte next (quantize/search.h). The first place on this path that
 //      keeps to the budget is found by bisection, each step measured.
 //   4. Layers on it whose bytes turn out not to be needed go back.
-#include "auto_quantize.h"
+#include "tuning/auto_quantize.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "measure.h"
+#include "tuning/measure.h"
 
 #include <fmt/core.h>
 
@@ -52,17 +52,6 @@ struct Sums {
     return 10 * std::log10(signal / noise);
   }
 };
-
-Result<const litert::Array*> Output(const litert::LoadedModel& model,
-                                    const std::vector<litert::Array>& outputs,
-                                    const std::string& name) {
-  const auto& names = model.output_names();
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) {
-    return Fail("", "internal-measure", fmt::format("LiteRT does not know output {}", name));
-  }
-  return &outputs[static_cast<size_t>(found - names.begin())];
-}
 
 OutputError ErrorOf(const std::string& name, const Sums& sums) {
   const double range = sums.most_value - sums.least_value;
@@ -186,9 +175,11 @@ Result<std::vector<OutputError>> Measurement::Finish(Module& module, quantize::Q
           KL_ASSIGN_OR_RETURN(const auto inputs, AsInputs(module, part));
           KL_ASSIGN_OR_RETURN(const auto actual, RunBatch(*rounded, inputs, module.input_names));
           for (size_t i = 0; i < compared.size(); ++i) {
-            KL_ASSIGN_OR_RETURN(const litert::Array* want,
-                                ProbedOutput(*exact, expected, compared[i].position));
-            KL_ASSIGN_OR_RETURN(const litert::Array* got, ProbedOutput(*rounded, actual, i));
+            KL_ASSIGN_OR_RETURN(
+                const litert::Array* want,
+                OutputNamed(*exact, expected, std::to_string(compared[i].position)));
+            KL_ASSIGN_OR_RETURN(const litert::Array* got,
+                                OutputNamed(*rounded, actual, std::to_string(i)));
             compared[i].sums.Add(*want, *got);
           }
           return {};
@@ -231,7 +222,7 @@ Result<std::unique_ptr<FloatRun>> FloatRun::Start(const Module& module, const Ba
     std::vector<litert::Array>& expected = run->expected_.emplace_back();
     for (const size_t i : run->outputs_) {
       KL_ASSIGN_OR_RETURN(const litert::Array* result,
-                          Output(*loaded, results, module.output_names[i]));
+                          OutputNamed(*loaded, results, module.output_names[i]));
       expected.push_back(*result);
     }
   }
@@ -250,7 +241,7 @@ Result<std::vector<OutputError>> FloatRun::Compare(const Module& module,
     KL_ASSIGN_OR_RETURN(const auto results, RunBatch(*loaded, inputs, module.input_names));
     for (size_t i = 0; i < outputs_.size(); ++i) {
       KL_ASSIGN_OR_RETURN(const litert::Array* got,
-                          Output(*loaded, results, module.output_names[outputs_[i]]));
+                          OutputNamed(*loaded, results, module.output_names[outputs_[i]]));
       sums[i].Add(expected_[n][i], AsFloats(*got, *module.main().outputs()[outputs_[i]]));
     }
   }
