@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.util
 import io
+import mmap
 import os
 import pathlib
 import re
@@ -30,6 +31,11 @@ _SDK = {
     "samsung": "ai_edge_litert_sdk_samsung",
 }
 _ROOT = "ai_edge_litert.aot"
+_LOST = (
+    "the compiled file would lack CALL_ONCE, which gives the model's variables their first "
+    "values: LiteRT's compiler drops it",
+    "Export a model that takes its state as inputs and gives it as outputs.",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +157,9 @@ def compile_file(path: str, targets: Sequence[Any]) -> list[CompiledFile]:
         for given in targets:
             target = _target(given)
             try:
-                with contextlib.redirect_stdout(io.StringIO()):
+                # It shows its progress.
+                silent = io.StringIO()
+                with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
                     result = compiler.aot_compile(
                         str(source), output_dir=folder, target=target, keep_going=True
                     )
@@ -159,6 +167,9 @@ def compile_file(path: str, targets: Sequence[Any]) -> list[CompiledFile]:
                 problems.append(_problem(given, repr(target), str(error), path))
                 continue
             for backend, model in result.models_with_backend:
+                if _lost_initializers(source, model):
+                    problems.append(Diagnostic(backend.target_id, "aot-3", *_LOST))
+                    continue
                 final = source.with_name(f"{source.stem}{backend.target_id_suffix}.tflite")
                 _move(model, final)
                 stats = model.partition_stats.subgraph_stats if model.partition_stats else []
@@ -183,6 +194,38 @@ def compile_file(path: str, targets: Sequence[Any]) -> list[CompiledFile]:
         done = f"; compiled: {', '.join(file.target for file in compiled)}" if compiled else ""
         raise ExportError(problems, f"'{path}' is written, but not compiled for every NPU{done}:")
     return compiled
+
+
+def _lost_initializers(source: pathlib.Path, model) -> bool:
+    """True where the exported file has a CALL_ONCE that the compiled one has not.
+
+    A partition taken out of a graph takes with it what has neither inputs nor outputs
+    (ai-edge-litert 2.3.0); the variables could not be read then.
+    """
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        before = _call_once_count(content)
+    if not before:
+        return False
+    return (
+        _call_once_count(model.model_bytes if model.in_memory else model.path.read_bytes()) < before
+    )
+
+
+def _call_once_count(content) -> int:
+    schema = importlib.import_module("ai_edge_litert.schema_py_generated")
+    model = schema.Model.GetRootAs(content, 0)
+    codes = {
+        index
+        for index in range(model.OperatorCodesLength())
+        if model.OperatorCodes(index).BuiltinCode() == schema.BuiltinOperator.CALL_ONCE
+    }
+    if not codes:
+        return 0
+    return sum(
+        graph.Operators(index).OpcodeIndex() in codes
+        for graph in map(model.Subgraphs, range(model.SubgraphsLength()))
+        for index in range(graph.OperatorsLength())
+    )
 
 
 def _move(model, final: pathlib.Path) -> None:
@@ -212,9 +255,12 @@ def _reason(log: pathlib.Path) -> str:
     with contextlib.suppress(OSError):
         lines = log.read_text(errors="replace").splitlines()
         shutil.rmtree(log, ignore_errors=True) if log.is_dir() else log.unlink()
-        # "└ …" is what a line before it is about.
-        for pattern in (r"└ (.*)", r"ERROR: \[[^\]]*\] (?!ERROR)(.*)", r"ERROR: (.*)"):
+        # "└ …" is what a line before it is about. A line "ERROR: [file:line]" says nothing.
+        for pattern in (r"└ (.*)", r"ERROR: \[[^\]]*\] (?!ERROR)(.*)", r"ERROR: (?!\[)(.*)"):
             for line in lines:
                 if found := re.match(pattern, line):
                     return found[1].strip()
+        steps = [found[1] for line in lines if (found := re.search(r"Starting (.*)\.\.\.$", line))]
+        if steps:
+            return f"the compiler fails at '{steps[-1]}' and gives no reason"
     return ""
