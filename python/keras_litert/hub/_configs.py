@@ -87,6 +87,11 @@ def problem(code: str, message: str, hint: str = "") -> ExportError:
     return ExportError([Diagnostic("", code, message, hint)])
 
 
+def is_of_keras_hub(kind: type) -> bool:
+    """True for a class that KerasHub defines."""
+    return kind.__module__.partition(".")[0] == "keras_hub"
+
+
 class ExporterConfig:
     """The inputs of one model.
 
@@ -119,8 +124,7 @@ class ExporterConfig:
     def matches(cls, model: keras.Model) -> bool:
         """True where the model is one of `classes`."""
         return any(
-            kind.__name__ in cls.classes and kind.__module__.partition(".")[0] == "keras_hub"
-            for kind in type(model).__mro__
+            kind.__name__ in cls.classes and is_of_keras_hub(kind) for kind in type(model).__mro__
         )
 
     @property
@@ -445,7 +449,7 @@ def axes_of(leaf: _signature.Leaf) -> tuple[str, ...]:
     rank = len(leaf.shape)
     if leaf.name == "pixel_values" and rank == 6:  # Patches, cut by the preprocessor.
         return ("batch", "patches", "frames", "patch_height", "patch_width", "channels")
-    if _is_image(leaf):
+    if is_image(leaf):
         lead = [f"image_{i}" for i in range(rank - 4)]
         return ("batch", *lead, "height", "width", "channels")
     names = _AXES.get(leaf.name, ())
@@ -455,7 +459,7 @@ def axes_of(leaf: _signature.Leaf) -> tuple[str, ...]:
     )[:rank]
 
 
-def _is_image(leaf: _signature.Leaf) -> bool:
+def is_image(leaf: _signature.Leaf) -> bool:
     return (
         len(leaf.shape) >= 4
         and leaf.name != "masks"

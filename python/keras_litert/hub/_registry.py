@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 
 import keras
+from keras_litert import _signature
 from keras_litert.hub import _configs, _diffusion
 from keras_litert.hub._configs import (
     AudioExporterConfig,
@@ -19,8 +20,8 @@ from keras_litert.hub._configs import (
 def _kinds(model) -> set[str]:
     """What the model's inputs hold: "image", "audio", "text", "encoder"."""
     kinds = set()
-    for leaf in _configs._signature.infer(model).leaves():
-        if _configs._is_image(leaf) or leaf.name in ("images", "pixel_values"):
+    for leaf in _signature.infer(model).leaves():
+        if _configs.is_image(leaf) or leaf.name in ("images", "pixel_values"):
             kinds.add("image")
         if leaf.name in ("encoder_features", "encoder_input_values", "audio_mel", "input_features"):
             kinds.add("audio")
@@ -269,9 +270,7 @@ def _find(model) -> ExporterConfig:
     for kind, config in _registered:
         if isinstance(model, kind):
             return config(model)
-    if type(model).__mro__ and any(
-        kind.__module__.partition(".")[0] == "keras_hub" for kind in type(model).__mro__
-    ):
+    if any(_configs.is_of_keras_hub(kind) for kind in type(model).__mro__):
         if not model.built:
             ExporterConfig(model)  # Raises.
         for config in _DEFAULTS:
