@@ -1,6 +1,7 @@
 // A compiler plugin for LiteRT's apply_plugin, for an NPU that does not exist: it takes the
 // operators that the target's name lists, and its bytecode is the partitions themselves, as a
-// .tflite file with one signature for each. So a test knows what LiteRT cut out of a file of ours.
+// .tflite file with one signature for each, and a mark behind it. So a test knows what LiteRT cut
+// out of a file of ours.
 //
 // The target's name is builtin operator numbers of the file format, joined by "_": "ops_3_9" takes
 // CONV_2D and FULLY_CONNECTED. "broken" takes every operator and fails to compile them.
@@ -19,14 +20,15 @@ struct Plugin {
 
 struct CompiledResult {
   std::vector<std::string> names;  // of the calls
-  const uint8_t* bytes;
-  size_t size;
+  std::string byte_code;
 };
 
 namespace {
 
 constexpr ApiVersion kVersion = {0, 1, 0};
 constexpr std::string_view kBroken = "broken";
+// Behind the bytecode's last byte.
+constexpr std::string_view kEnd = "END OF BYTECODE";
 
 // The numbers in "ops_3_9"; false where the name is not of that form.
 bool ParseTarget(std::string_view target, std::set<int>& codes) {
@@ -141,12 +143,13 @@ Status LiteRtCompilerPluginCompile(Plugin* plugin, const char* soc_model, Model*
   }
   // Lives as long as the process, which compiles one file: LiteRT has no function that frees it.
   uint8_t* bytes = nullptr;
-  size_t size = 0;
-  size_t offset = 0;
-  const Status status = context.serialize(partitions, &bytes, &size, &offset,
+  size_t end = 0;
+  size_t begin = 0;
+  const Status status = context.serialize(partitions, &bytes, &end, &begin,
                                           /*destroy_model=*/false, signatures.data(), count, {1});
   if (status != kOk) return status;
-  *result = new CompiledResult{std::move(names), bytes + offset, size};
+  *result = new CompiledResult{std::move(names), std::string(bytes + begin, bytes + end)};
+  (*result)->byte_code += kEnd;
   return kOk;
 }
 
@@ -163,8 +166,8 @@ Status LiteRtCompiledResultNumByteCodeModules(CompiledResult* result, size_t* co
 Status LiteRtGetCompiledResultByteCode(CompiledResult* result, size_t index, const void** bytes,
                                        size_t* size) {
   if (index != 0) return kInvalidArgument;
-  *bytes = result->bytes;
-  *size = result->size;
+  *bytes = result->byte_code.data();
+  *size = result->byte_code.size();
   return kOk;
 }
 

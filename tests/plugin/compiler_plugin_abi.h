@@ -65,9 +65,9 @@ struct Context {
   // Operators that follow each other and have the same `group` become one partition.
   Status (*push_op)(OpList*, Op*, size_t group);
   Unused options_and_attributes[96];
-  // A .tflite file, `bytes` + `offset` on, `size` bytes, with one signature for each subgraph. The
-  // caller owns `bytes`.
-  Status (*serialize)(Model*, uint8_t** bytes, size_t* size, size_t* offset, bool destroy_model,
+  // A .tflite file, `bytes` from `begin` to `end`, with one signature for each subgraph. The caller
+  // owns `bytes`.
+  Status (*serialize)(Model*, uint8_t** bytes, size_t* end, size_t* begin, bool destroy_model,
                       const char** signatures, size_t signature_count, SerializationOptions);
 };
 

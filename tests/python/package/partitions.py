@@ -15,6 +15,9 @@ CODES = {
     name: value for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
 }
 
+# What the plugin puts behind the bytecode.
+END = b"END OF BYTECODE"
+
 
 # --- What a file says -----------------------------------------------------------------------------
 
@@ -116,6 +119,8 @@ class Compiled:
             start, size = options["bytecode_offset"], options["bytecode_size"]
             assert start + size <= len(compiled)
             content = compiled[start : start + size]
+            assert content.endswith(END)
+            content = content.removesuffix(END)
             assert self.bytecode in (None, content)
             self.bytecode = content
         blob = unpack(self.bytecode) if self.bytecode else None
