@@ -1,4 +1,4 @@
-// IntegerLookup, and the layers on strings and hashes, which no LiteRT operator can compute.
+// IntegerLookup, and the layers on strings, for which LiteRT has no operators.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 #include "ir/operators.h"
 #include "layers/categorical.h"
+#include "layers/hashing.h"
 #include "layers/table.h"
 
 namespace keras_litert::layers {
@@ -174,18 +175,17 @@ Argument IntegerLookup(Layer& layer, Arguments& call) {
   const std::optional<int64_t> max_tokens = config.OptionalInt("max_tokens");
   const bool pad_to_max_tokens = config.Bool("pad_to_max_tokens", false);
   const std::string oov_method = config.String("oov_method", "floormod");
-  config.Raw("salt");
   if (config.Bool("sparse", false)) {
     return layer.Fail("category-3", "sparse outputs are not supported", "Use sparse=False.");
   }
   if (lookup.oov_indices < 0 || lookup.oov_indices > INT32_MAX / 2) {
     return layer.Fail("lookup-3", fmt::format("num_oov_indices = {}", lookup.oov_indices));
   }
-  if (oov_method != "floormod" && lookup.oov_indices > 1) {
-    return layer.Fail("lookup-4",
-                      "unknown tokens are numbered by FarmHash64 of their decimal digits, which no "
-                      "LiteRT operator computes",
-                      "Use oov_method='floormod' or num_oov_indices=1.");
+  const Salt salt = ReadSalt(layer);
+  if (!salt.ok) return Value();
+  if (salt.key) return layer.Fail("hashing-8", "salt is not supported yet");
+  if (oov_method != "floormod" && oov_method != "farmhash") {
+    return layer.Fail("lookup-4", fmt::format("oov_method '{}' is not known", oov_method));
   }
   std::optional<std::vector<int64_t>> tokens = ReadVocabulary(layer);
   if (!tokens) return Value();
@@ -208,7 +208,9 @@ Argument IntegerLookup(Layer& layer, Arguments& call) {
     missing = b.Scalar(static_cast<double>(lookup.oov_start()), DType::kInt32);
   } else {
     const Value bucket =
-        lrt::FloorMod(b, x, b.Scalar(static_cast<double>(lookup.oov_indices), x.dtype()));
+        oov_method == "farmhash"
+            ? ops::HashBins(b, x, lookup.oov_indices, salt.key)
+            : lrt::FloorMod(b, x, b.Scalar(static_cast<double>(lookup.oov_indices), x.dtype()));
     missing = lrt::Add(b, lrt::Cast(b, bucket, DType::kInt32),
                        b.Scalar(static_cast<double>(lookup.oov_start()), DType::kInt32));
   }
@@ -244,13 +246,6 @@ Argument IntegerLookup(Layer& layer, Arguments& call) {
   return lrt::Mul(b, counts, lrt::Cast(b, b.Constant(weights), layer.compute_dtype()));
 }
 
-Argument RefuseHashing(Layer& layer, Arguments&) {
-  return layer.Fail("hashing-1",
-                    "the layer hashes decimal digits (FarmHash64 or SipHash), and LiteRT has no "
-                    "operators on strings or 64-bit words to compute that",
-                    "Hash before the model: split it at this layer's output.");
-}
-
 Argument RefuseStrings(Layer& layer, Arguments&) {
   return layer.Fail("string-1", "the layer works on strings, for which LiteRT has no operators",
                     "Split the model at this layer's output: look tokens up before the model, and "
@@ -261,8 +256,6 @@ Argument RefuseStrings(Layer& layer, Arguments&) {
 
 std::span<const LayerEntry> LookupLayers() {
   static constexpr LayerEntry kLayers[] = {
-      {"HashedCrossing", RefuseHashing},
-      {"Hashing", RefuseHashing},
       {"IntegerLookup", IntegerLookup, MaskRule::kDrop, /*autocast=*/false},
       {"StringLookup", RefuseStrings},
       {"TextVectorization", RefuseStrings},

@@ -18,6 +18,7 @@ const std::map<std::string_view, const LayerEntry*>& Table() {
         ContrastLayers(),
         ConvolutionLayers(),
         CoreLayers(),
+        HashingLayers(),
         ImagePreprocessingLayers(),
         LookupLayers(),
         MergingLayers(),

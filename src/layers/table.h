@@ -35,6 +35,7 @@ std::span<const LayerEntry> CategoricalLayers();
 std::span<const LayerEntry> ContrastLayers();
 std::span<const LayerEntry> ConvolutionLayers();
 std::span<const LayerEntry> CoreLayers();
+std::span<const LayerEntry> HashingLayers();
 std::span<const LayerEntry> ImagePreprocessingLayers();
 std::span<const LayerEntry> LookupLayers();
 std::span<const LayerEntry> MergingLayers();

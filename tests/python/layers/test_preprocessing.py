@@ -194,35 +194,11 @@ def test_integer_lookup_weighted_and_padded(pad):
     check_layer(layer, (4,), dtype="int64", inputs=[TOKENS], randomized=False)
 
 
-@refused("layers.IntegerLookup", "oov_method='farmhash' with several num_oov_indices, and salt")
-@pytest.mark.parametrize("salt", [None, [3, 5]])
-def test_integer_lookup_by_hashes_is_refused(salt):
-    layer = layers.IntegerLookup(
-        vocabulary=[12, 36], num_oov_indices=2, oov_method="farmhash", salt=salt
-    )
-    x = keras.Input((3,), dtype="int64")
-    check_refused(keras.Model(x, layer(x)), "lookup-4")
-
-
 @shows("layers.IntegerLookup")
 def test_integer_lookup_adapted():
     layer = layers.IntegerLookup()
     layer.adapt(np.array([5, 5, 5, 42, 42, 7]))
     check_layer(layer, (4,), dtype="int64", inputs=[TOKENS])
-
-
-@refused("layers.Hashing", "FarmHash64 of decimal digits: LiteRT has no operators on strings")
-def test_hashing_is_refused():
-    x = keras.Input((3,), dtype="int64")
-    check_refused(keras.Model(x, layers.Hashing(4)(x)), "hashing-1", "FarmHash64")
-
-
-@refused(
-    "layers.HashedCrossing", "FarmHash64 of decimal digits: LiteRT has no operators on strings"
-)
-def test_hashed_crossing_is_refused():
-    x = [keras.Input((1,), dtype="int64"), keras.Input((1,), dtype="int64")]
-    check_refused(keras.Model(x, layers.HashedCrossing(4)(x)), "hashing-1", "hashed_crossing")
 
 
 @refused("layers.StringLookup", "strings: LiteRT has no operators on them")
