@@ -139,11 +139,12 @@ struct QuantizeOptions {
 // One operator that has weights, or was to compute in integers; in the order of execution.
 struct QuantizedOperator {
   std::string layer;
-  std::string op;            // "CONV_2D"
-  std::string recipe;        // what it got; "float32" where it stayed float
-  std::string reason;        // why it did not get what was asked for; empty where it did
-  int64_t bytes_before = 0;  // of its weights, as float32
-  int64_t bytes_after = 0;   // with their scales
+  std::string op;      // "CONV_2D"
+  std::string recipe;  // what it got; "float32" where it stayed float
+  std::string reason;  // why it did not get what was asked for; empty where it did
+  // Of its weights, as float32; 0 where an operator of the layer before it has the same.
+  int64_t bytes_before = 0;
+  int64_t bytes_after = 0;  // with their scales
   // Signal-to-quantization-noise ratio of the stored weights: 10·log10(Σw² / Σ(w − ŵ)²) in dB.
   // Infinite where they are exact.
   double weights_sqnr = 0;

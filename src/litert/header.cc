@@ -13,6 +13,8 @@
 #include "litert/header.h"
 
 #include <cstring>
+#include <tuple>
+#include <vector>
 
 namespace keras_litert::litert {
 namespace {
@@ -71,6 +73,9 @@ class HeaderBuilder {
   }
 
  private:
+  template <typename T>
+  using Vectors = std::map<std::vector<T>, Offset<flatbuffers::Vector<T>>>;
+
   Offset<tflite::Buffer> BuildInline(const void* bytes, size_t size) {
     fbb_.ForceVectorAlignment(size, 1, static_cast<size_t>(kWeightAlignment));
     const auto data = fbb_.CreateVector(static_cast<const uint8_t*>(bytes), size);
@@ -112,20 +117,17 @@ class HeaderBuilder {
   }
 
   Offset<tflite::Tensor> BuildTensor(const PlannedTensor& tensor) {
-    const std::vector<int32_t> shape = WrittenShape(tensor.type.shape);
-    const auto shape_vector = fbb_.CreateVector(shape);
+    const auto shape_vector = Shared(WrittenShape(tensor.type.shape));
     Offset<flatbuffers::Vector<int32_t>> signature;
     if (!tensor.type.shape.is_static()) {
       std::vector<int32_t> sizes;
       for (ir::Dim dim : tensor.type.shape)
         sizes.push_back(static_cast<int32_t>(dim.value_or_minus_one()));
-      signature = fbb_.CreateVector(sizes);
+      signature = Shared(sizes);
     }
     const auto name = fbb_.CreateString(tensor.name);
     Offset<tflite::QuantizationParameters> quantization;
-    if (tensor.quantization != nullptr) {
-      quantization = tflite::CreateQuantizationParameters(fbb_, tensor.quantization.get());
-    }
+    if (tensor.quantization != nullptr) quantization = BuildQuantization(*tensor.quantization);
     tflite::TensorBuilder builder(fbb_);
     builder.add_shape(shape_vector);
     builder.add_type(SchemaType(tensor.type.dtype));
@@ -135,6 +137,36 @@ class HeaderBuilder {
     builder.add_shape_signature(signature);
     builder.add_has_rank(true);
     return builder.Finish();
+  }
+
+  Offset<tflite::QuantizationParameters> BuildQuantization(
+      const tflite::QuantizationParametersT& parameters) {
+    Offset<flatbuffers::Vector<float>> scale;
+    Offset<flatbuffers::Vector<int64_t>> zero_point;
+    if (!parameters.scale.empty()) scale = Shared(parameters.scale);
+    if (!parameters.zero_point.empty()) zero_point = Shared(parameters.zero_point);
+    const auto details = parameters.details.Pack(fbb_);
+    auto& known = quantizations_[{scale.o, zero_point.o, parameters.quantized_dimension}];
+    if (known.o != 0 && details.o == 0) return known;
+    tflite::QuantizationParametersBuilder builder(fbb_);
+    builder.add_scale(scale);
+    builder.add_zero_point(zero_point);
+    builder.add_quantized_dimension(parameters.quantized_dimension);
+    builder.add_details_type(parameters.details.type);
+    builder.add_details(details);
+    const auto built = builder.Finish();
+    if (details.o == 0) known = built;
+    return built;
+  }
+
+  // Written where it is needed first; further places refer to it there. What repeats most: zero
+  // points, which are 0 and 8 bytes for each channel, and in copies of a recurrent step everything.
+  template <typename T>
+  Offset<flatbuffers::Vector<T>> Shared(const std::vector<T>& values) {
+    auto& known = std::get<Vectors<T>>(vectors_);
+    const auto [found, added] = known.try_emplace(values);
+    if (added) found->second = fbb_.CreateVector(values);
+    return found->second;
   }
 
   Offset<tflite::Operator> BuildOperator(const PlannedOperator& op) {
@@ -181,6 +213,10 @@ class HeaderBuilder {
   const std::map<std::string, std::string>& metadata_;
   bool external_;
   FlatBufferBuilder fbb_;
+  std::tuple<Vectors<int32_t>, Vectors<float>, Vectors<int64_t>> vectors_;
+  // By the places of scale and zero point, and the axis.
+  std::map<std::tuple<uint32_t, uint32_t, int32_t>, Offset<tflite::QuantizationParameters>>
+      quantizations_;
 };
 
 // The places behind a header of `header_size` bytes, and the file's size.

@@ -21,7 +21,9 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "ir/operators.h"
@@ -114,6 +116,7 @@ class Quantizer {
 
   Result<Quantized> Run(const QuantizeOptions& options, const Ranges& ranges) {
     if (book_.needs_calibration()) {
+      FindLoops();
       KL_ASSIGN_OR_RETURN(static_,
                           QuantizeActivations(module_, StaticOperators(), ranges, options));
     }
@@ -147,9 +150,33 @@ class Quantizer {
       const bool out = std::any_of(op->outputs.begin(), op->outputs.end(), is_float);
       if ((!in && !out) || op->code == SHAPE || op->code == CAST) continue;
       const Recipe recipe = book_.For(module_.origins[op->origin], op->code);
-      if (IsStatic(recipe)) recipes[op] = recipe;
+      if (IsStatic(recipe) && !IsOfLoop(*op)) recipes[op] = recipe;
     }
     return recipes;
+  }
+
+  void FindLoops() {
+    for (const auto& graph : module_.graphs) {
+      for (const Operator* op = graph->first(); op != nullptr; op = op->next) {
+        if (op->code == WHILE) looping_.insert(op->origin);
+        if (graph.get() == &module_.main()) continue;
+        for (const Tensor* x : op->inputs) {
+          if (x != nullptr && x->is_constant()) in_bodies_.insert(x->constant.get());
+        }
+      }
+    }
+  }
+
+  // True for an operator of the main graph that is of a layer with a loop: a step that the loop's
+  // body leaves over, or moves its values in and out. These compute as the body does: a few steps
+  // in integers would give each step's result two more roundings, and the weights a second copy.
+  // What multiplies by weights of its own is none: the product of a whole sequence with a kernel.
+  bool IsOfLoop(const Operator& op) const {
+    if (!looping_.contains(op.origin) || op.code == WHILE) return false;
+    const WeightOperator* entry = Find(op.code);
+    if (entry == nullptr) return true;
+    const Tensor* weights = op.inputs[entry->weights];
+    return !weights->is_constant() || in_bodies_.contains(weights->constant.get());
   }
 
   // False where `op` has no weights.
@@ -160,6 +187,7 @@ class Quantizer {
     if (!weights->is_constant() || weights->type.dtype != DType::kFloat32) return false;
 
     const std::string& layer = module_.origins[op->origin];
+    const ir::Constant* const source = weights->constant.get();
     const Recipe wanted = book_.For(layer, op->code);
     QuantizedOperator report;
     report.layer = layer;
@@ -171,7 +199,7 @@ class Quantizer {
       const auto known = static_.find(op);
       report.reason = known != static_.end()
                           ? known->second.reason
-                          : "ranges inside of loops and branches are not observed";
+                          : "what loops and branches compute is not observed, and stays float";
       const bool quick = entry->dynamic && !IsGrouped(*op);
       recipe = quick ? Recipe::kDynamicInt8 : Recipe::kWeightOnlyInt8;
       if (weights->constant->num_elements() < kFewest) recipe = Recipe::kFloat32;
@@ -211,6 +239,10 @@ class Quantizer {
         report.bytes_after += static_cast<int64_t>(stored->quantization->scale.size()) * 12;
       }
       Rewrite(graph, op, *entry, recipe, *stored);
+    }
+    if (!counted_.emplace(layer, source).second) {
+      report.bytes_before = report.bytes_after = 0;
+      if (recipe == Recipe::kFloat32) report.reason.clear();
     }
     reports_.push_back(std::move(report));
     return true;
@@ -317,10 +349,14 @@ class Quantizer {
   std::vector<Diagnostic> errors_;
   std::vector<QuantizedOperator> reports_;
   std::vector<Tensor*> outputs_;
+  // By layer: weights that its report has already. Each copy of a recurrent step has the same.
+  std::set<std::pair<std::string, const ir::Constant*>> counted_;
   StaticReports static_;
   // By source, bits, block size and axis of the scales.
   std::map<std::tuple<ConstantPtr, int, int, int>, StoredWeights> stored_;
   std::map<std::pair<const Graph*, ConstantPtr>, Tensor*> dequantized_;
+  std::unordered_set<uint32_t> looping_;               // origins of loops
+  std::unordered_set<const ir::Constant*> in_bodies_;  // of loops and branches
 };
 
 Status CheckType(const std::string& name, const char* option, bool needs_calibration) {

@@ -16,6 +16,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "ir/operators.h"
@@ -111,6 +112,7 @@ class StaticQuantizer {
 
   // Empty: it can compute in `dtype`.
   std::string WhyFloat(const Operator& op, DType dtype) const {
+    if (op.code == WHILE) return "what its body computes is not observed, and stays float";
     const IntegerKernel* kernel = FindIntegerKernel(op.code);
     if (kernel == nullptr || (dtype == DType::kInt16 && !kernel->int16)) {
       return fmt::format("LiteRT has no {} kernel for it", IntegerName(dtype));
@@ -272,8 +274,27 @@ class StaticQuantizer {
         data_[GroupOf(op->output())].fixed = FixedOutput(op->code, integers_.at(op));
       } else if (kernel.scales == Scales::kSame) {
         GroupSame(*op, kernel);
+      } else if (kernel.scales == Scales::kWeights) {
+        GroupCopies(*op, kernel);
       }
     }
+  }
+
+  // Copies of a recurrent step: with one scale for what they multiply by the same weights, they
+  // share the bias, too, and its scales, which else would be 8 bytes a step for each channel.
+  void GroupCopies(const Operator& op, const IntegerKernel& kernel) {
+    const Tensor* x = op.inputs[FirstValue(kernel)];
+    const Tensor*& last = copies_[{op.origin, op.inputs[kernel.weights]->constant.get()}];
+    const Tensor* before = std::exchange(last, x);
+    if (before == nullptr || before->is_constant() || x->is_constant()) return;
+    const size_t a = GroupOf(before);
+    const size_t b = GroupOf(x);
+    if (data_[a].fixed || data_[b].fixed) return;
+    // No more than a bit less for the narrower.
+    const auto width = [](const Range& r) { return std::max(r.max, 0.0F) - std::min(r.min, 0.0F); };
+    const float one = width(data_[a].range.all);
+    const float other = width(data_[b].range.all);
+    if (std::max(one, other) <= 2 * std::min(one, other)) Unite(a, b);
   }
 
   void GroupSame(const Operator& op, const IntegerKernel& kernel) {
@@ -468,6 +489,7 @@ class StaticQuantizer {
   // w ≈ scale[c] · q and b ≈ input scale · scale[c] · q, the scales of the kernel's accumulators.
   Status StoreWeights(Operator* op, const IntegerKernel& kernel, QuantizedOperator& report) {
     const Tensor* weights = op->inputs[kernel.weights];
+    const bool counted = !counted_.emplace(report.layer, weights->constant.get()).second;
     const Affine input = current_.at(op->inputs[FirstValue(kernel)]);
     const Tensor* bias = kernel.bias < op->inputs.size() ? op->inputs[kernel.bias] : nullptr;
     std::vector<double> offsets;
@@ -490,13 +512,16 @@ class StaticQuantizer {
     }
     const StoredWeights& stored = known->second;
     report.weights_sqnr = stored.sqnr;
-    report.bytes_before += static_cast<int64_t>(weights->constant->byte_size());
-    report.bytes_after += static_cast<int64_t>(stored.constant->byte_size());
-    report.bytes_after += static_cast<int64_t>(stored.quantization->scale.size()) * 12;
+    if (!counted) {
+      report.bytes_before += static_cast<int64_t>(weights->constant->byte_size());
+      report.bytes_after += static_cast<int64_t>(stored.constant->byte_size());
+      report.bytes_after += static_cast<int64_t>(stored.quantization->scale.size()) * 12;
+    }
     const std::vector<float>& scale = stored.quantization->scale;
     graph_.SetInput(op, kernel.weights, AddConstant(stored.constant, stored.quantization));
-    // Kernels for integers want a bias: zeros where there was none.
+    // Kernels for integers, but for one, want a bias: zeros where there was none.
     if (bias == nullptr) {
+      if (op->code == FULLY_CONNECTED) return {};
       offsets.assign(scale.size(), 0);
       if (op->inputs.size() <= kernel.bias) op->inputs.resize(kernel.bias + 1);
     }
@@ -512,15 +537,19 @@ class StaticQuantizer {
       integers[c] = std::llround(std::clamp(offsets[c] / step, -limit, limit));
     }
     const ir::Shape shape{static_cast<int64_t>(offsets.size())};
-    ConstantPtr constant;
-    if (wide) {
+    ConstantPtr& constant = biases_[{wide, integers}];
+    if (constant != nullptr) {
+      // As another copy of a recurrent step has it.
+    } else if (wide) {
       constant = ir::MakeConstant<int64_t>(DType::kInt64, shape, integers);
     } else {
       constant = ir::MakeConstant<int32_t>(DType::kInt32, shape,
                                            std::vector<int32_t>(integers.begin(), integers.end()));
     }
-    if (bias != nullptr) report.bytes_before += static_cast<int64_t>(bias->constant->byte_size());
-    report.bytes_after += static_cast<int64_t>(constant->byte_size());
+    if (bias == nullptr || counted_.emplace(report.layer, bias->constant.get()).second) {
+      if (bias != nullptr) report.bytes_before += static_cast<int64_t>(bias->constant->byte_size());
+      report.bytes_after += static_cast<int64_t>(constant->byte_size());
+    }
     graph_.SetInput(op, kernel.bias, AddConstant(constant, quantization));
     return {};
   }
@@ -561,6 +590,8 @@ class StaticQuantizer {
   std::unordered_map<const Tensor*, size_t> groups_;
   std::vector<size_t> parents_;
   std::vector<GroupData> data_;
+  // By origin and weights: what was multiplied by them last.
+  std::map<std::pair<uint32_t, const ir::Constant*>, const Tensor*> copies_;
 
   std::unordered_map<const Tensor*, Affine> current_;  // of the tensors that are integer by now
   struct QuantizedTensor {
@@ -578,6 +609,9 @@ class StaticQuantizer {
   std::vector<QuantizedConstant> constants_;
   using StoredKey = std::tuple<ConstantPtr, int, std::vector<float>>;
   std::map<StoredKey, StoredWeights> stored_;
+  std::map<std::pair<bool, std::vector<int64_t>>, ConstantPtr> biases_;  // int64 or int32
+  // By layer: weights and biases that its report has already.
+  std::set<std::pair<std::string, const ir::Constant*>> counted_;
 };
 
 }  // namespace

@@ -163,6 +163,36 @@ TEST_F(WriterTest, EqualConstantsShareABuffer) {
   EXPECT_EQ(model.subgraphs()->Get(0)->tensors()->size(), 1U + 3U + 4U);
 }
 
+// As in copies of a recurrent step, whose channels have a scale and an int64 zero point each.
+TEST_F(WriterTest, EqualScalesAndShapesAreWrittenOnce) {
+  const Value x = Input("x", {Dim(2), Dim(4)}, DType::kInt8);
+  const auto channels = [&](float scale) {
+    const Value constant = b_.Constant(ir::MakeConstant<int8_t>(
+        DType::kInt8, {2, 4}, std::vector<int8_t>(8, static_cast<int8_t>(scale))));
+    auto quantization = std::make_shared<tflite::QuantizationParametersT>();
+    quantization->scale = {scale, 2};
+    quantization->zero_point = {0, 0};
+    constant.tensor()->quantization = quantization;
+    return constant;
+  };
+  Value y = x;
+  for (const float scale : {1.0F, 1.0F, 3.0F}) y = lrt::Add(b_, y, channels(scale));
+  Output("y", y);
+  const auto& tensors = *Write().subgraphs()->Get(0)->tensors();
+  std::vector<const tflite::Tensor*> quantized;
+  for (const tflite::Tensor* tensor : tensors) {
+    EXPECT_EQ(tensor->shape(), tensors.Get(0)->shape());
+    if (tensor->quantization() != nullptr) quantized.push_back(tensor);
+  }
+  ASSERT_EQ(quantized.size(), 3);
+  const auto& [first, second, third] = std::tie(quantized[0], quantized[1], quantized[2]);
+  EXPECT_EQ(first->quantization(), second->quantization());
+  EXPECT_NE(first->quantization(), third->quantization());
+  EXPECT_EQ(first->quantization()->zero_point(), third->quantization()->zero_point());
+  EXPECT_EQ(third->quantization()->scale()->Get(0), 3);
+  EXPECT_EQ(third->quantization()->zero_point()->size(), 2);
+}
+
 TEST_F(WriterTest, OutputsThatNoOperatorComputesAreCopied) {
   const Dim batch = module_.symbols.NewInput("batch");
   const Dim time = module_.symbols.NewInput("time");

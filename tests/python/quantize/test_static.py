@@ -403,3 +403,32 @@ def test_sequences(name, recipe, tmp_path):
     for op in result.report["quantized"]:
         if not op["recipe"].startswith("static"):
             assert op["reason"], op
+
+
+@pytest.mark.parametrize("steps", [12, 36])
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize("cell", [layers.GRU, layers.LSTM])
+def test_recurrent_weights_are_stored_once(cell, recipe, steps, tmp_path):
+    """In 12 steps one after the other, and in a loop of 8 steps at once with 4 steps beside it.
+
+    The loop computes with floats and int8 weights, and so do the steps beside it.
+    """
+    x = keras.Input((steps, 20), name="x")
+    model = keras.Model(x, layers.Dense(4, name="head")(cell(96, name="cell")(x)))
+    result = quantized(model, recipe, tmp_path, 0.06 if recipe == "int8" else 0.02, batch=16)
+    weights = sum(int(np.prod(w.shape)) for w in model.weights)
+    # As int8, with what the steps need besides: 150 bytes for each operator, 12 for each channel.
+    assert result.size < weights + 150 * sum(result.operators.values()) + 12 * 2 * 96 * 4 + 4000
+    of_cell = [op for op in result.report["quantized"] if op["layer"] == "cell"]
+    stored = sum(op["bytes_before"] for op in of_cell if op["op"] == "FULLY_CONNECTED")
+    assert 0.97 * 4 * weights < stored < 1.05 * 4 * weights
+    recipes = {op["recipe"] for op in of_cell if op["bytes_after"] > 1024}
+    static = "static_wi8_ai8" if recipe == "int8" else "static_wi8_ai16"
+    loops = [op for op in of_cell if op["op"] == "WHILE"]
+    if steps == 12:
+        assert recipes == {static} and not loops
+    else:
+        assert recipes == {static, "dynamic_wi8_afp32"} and len(loops) == 1
+        assert loops[0]["recipe"] == "float32" and "is not observed" in loops[0]["reason"]
+        assert result.operators["TANH"] >= 12
+        assert {op["op"] for op in of_cell if op["recipe"] == static} == {"FULLY_CONNECTED"}
