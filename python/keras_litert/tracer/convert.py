@@ -25,23 +25,43 @@ def convert(
 
     `trace_layers`: trace the code of Keras's own layers too, which the core knows.
 
+    Code that asks which backend it runs on, and has a way for this one that cannot be traced, takes
+    its way for others; the report's notes say so.
+
     Raises:
         ExportError: an operation that the model reaches cannot be lowered, or its code cannot be
             traced.
     """
-    states: dict[int, KerasVariable] = {}
-    while True:
-        trace = Trace(options)
-        failure = _run(trace, model, signature, states, trace_layers)
-        if set(trace.assigned) <= set(states):
-            break
-        # What was read before it was assigned must be read as state: once more.
-        states = {**states, **trace.assigned}
+    trace, failure = _trace(model, signature, options, trace_layers)
+    notes = []
+    if failure is not None and trace.asked_for_backend:
+        other, failed_too = _trace(model, signature, options, trace_layers, on_any_backend=True)
+        if failed_too is None:
+            trace, first, failure = other, failure.diagnostics[0], None
+            where = f"{first.path}: " if first.path else ""
+            notes.append(
+                f"the model's code for other backends was traced, as that for "
+                f"{keras.backend.backend()} cannot be ({where}{first.message})"
+            )
     if failure is not None:
         raise failure
     report, errors = trace.graph.write(path, options, model.name)
     raise_for(errors)
-    return report
+    return {**report, "notes": [*report["notes"], *notes]}
+
+
+def _trace(
+    model, signature, options, trace_layers, on_any_backend=False
+) -> tuple[Trace, ExportError | None]:
+    """The finished trace of the model's call, or an unfinished one and what went wrong."""
+    states: dict[int, KerasVariable] = {}
+    while True:
+        trace = Trace(options, on_any_backend)
+        failure = _run(trace, model, signature, states, trace_layers)
+        if set(trace.assigned) <= set(states):
+            return trace, failure
+        # What was read before it was assigned must be read as state: once more.
+        states = {**states, **trace.assigned}
 
 
 def _run(trace, model, signature, states, trace_layers) -> ExportError | None:

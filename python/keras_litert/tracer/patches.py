@@ -179,6 +179,26 @@ def _ordered(function) -> list:
     return order
 
 
+def _backend(trace: Trace, original):
+    """keras.backend.backend: Keras's own code hears the truth, the model's what the trace says."""
+
+    @functools.wraps(original)
+    def backend_name():
+        caller = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
+        if (
+            caller in ("keras", "keras_litert")
+            or trace.paused
+            or threading.get_ident() != trace.thread
+        ):
+            return original()
+        trace.asked_for_backend = True
+        if not trace.on_any_backend:
+            return original()
+        return "numpy" if original() != "numpy" else "any"
+
+    return backend_name
+
+
 def _standardize_shape(original):
     """Keras says None for sizes that it does not know."""
 
@@ -227,6 +247,8 @@ def recording(trace: Trace, top: Layer, library: Library | None):
         replacements = {name: _wrap(trace, name, function) for name, function in functions.items()}
         by_id[id(variables.standardize_shape)] = "standardize_shape"
         replacements["standardize_shape"] = _standardize_shape(variables.standardize_shape)
+        by_id[id(backend.backend)] = "backend"
+        replacements["backend"] = _backend(trace, backend.backend)
         undo = []
 
         def replace(owner, attribute, value):

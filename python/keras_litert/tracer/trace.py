@@ -53,9 +53,14 @@ class Trace:
         graph: The graph under construction.
         originals: Backend functions as they were, by name ("numpy.add").
         paused: While above 0 nothing is recorded: functions run as they were.
+        on_any_backend: The model's code is told of another backend than Keras runs on, so that it
+            takes the way that it has for backends of no interest.
+        asked_for_backend: The model's code asked which backend Keras runs on.
     """
 
-    def __init__(self, options: dict[str, Any]):
+    def __init__(self, options: dict[str, Any], on_any_backend: bool = False):
+        self.on_any_backend = on_any_backend
+        self.asked_for_backend = False
         self.graph = _core.Graph(options)
         self.thread = threading.get_ident()
         self.originals: dict[str, Any] = {}

@@ -24,6 +24,10 @@ JAX_ONLY: set[str] = {
 MISSING: dict[str, str] = {}
 
 
+# Modules that KerasHub's own code imports on a backend, by family and backend.
+NEEDS = {("sam3", "torch"): "torchvision"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One model.

@@ -9,6 +9,7 @@ if importlib.util.find_spec("keras_hub") is None:
 
 import checks
 import families
+import keras
 from keras_litert import ExportError
 
 
@@ -25,6 +26,9 @@ def _marks(case):
     "case", [pytest.param(case, id=case.id, marks=_marks(case)) for case in families.cases()]
 )
 def test_model(case):
+    needed = families.NEEDS.get((case.family, keras.backend.backend()))
+    if needed is not None:
+        pytest.importorskip(needed)
     try:
         result = checks.check(case)
     except Exception as error:

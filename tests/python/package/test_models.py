@@ -1,6 +1,7 @@
 """Models in the styles in which people write them, exported with no configuration."""
 
 import keras
+import keras_litert
 import numpy as np
 import pytest
 from keras import layers, ops
@@ -421,3 +422,60 @@ def test_keras_model_is_read_directly():
     check_export(
         keras.Model(x, layers.GlobalAveragePooling2D()(y)), sizes=((1, 7), (2, 9)), expect="direct"
     )
+
+
+BACKEND = keras.backend.backend()
+
+
+class ByBackend(layers.Layer):
+    """max(x, x / 2): on this backend by code that cannot be traced, on others by `others`."""
+
+    def __init__(self, others, **kwargs):
+        super().__init__(**kwargs)
+        self.others, self.calls = others, 0
+
+    def call(self, x):
+        self.calls += 1
+        if keras.config.backend() == BACKEND:
+            array = ops.convert_to_numpy(x)
+            return ops.convert_to_tensor(np.maximum(array, array / 2))
+        return self.others(x)
+
+
+class OfByBackend(keras.Model):
+    def __init__(self, others):
+        super().__init__(name="model")
+        self.dense, self.layer = layers.Dense(4), ByBackend(others, name="layer")
+        self.dense.build((None, 3))
+        self.layer.built = self.built = True
+
+    def call(self, x):
+        return self.layer(self.dense(x))
+
+
+def test_code_for_another_backend():
+    _, report = check_export(
+        OfByBackend(lambda x: ops.leaky_relu(x, 0.5)),
+        input_signature=[((None, 3), "float32")],
+        expect="tracer",
+    )
+    (note,) = report.notes
+    assert note.startswith(
+        f"the model's code for other backends was traced, as that for {BACKEND} cannot be "
+        "(layer: convert_to_numpy() depends on a tensor's value"
+    )
+    assert keras.config.backend() == keras.backend.backend() == BACKEND
+
+
+def test_code_for_another_backend_that_fails_too(tmp_path):
+    model = OfByBackend(lambda x: 1 / 0)
+    with pytest.raises(keras_litert.ExportError, match="convert_to_numpy") as error:
+        keras_litert.export(
+            model,
+            tmp_path / "m.tflite",
+            input_signature=[((None, 3), "float32")],
+            strategy="tracer",
+        )
+    assert "division" not in str(error.value)
+    assert model.layer.calls == 2 and not list(tmp_path.iterdir())
+    assert keras.config.backend() == BACKEND
