@@ -25,7 +25,9 @@ LAYERS = {
         layers.CategoryEncoding(4),
         layers.Discretization([0.0, 1.0]),
         layers.Normalization(mean=1.0, variance=2.0),
-        layers.IntegerLookup(vocabulary=[1, 3]),
+        layers.IntegerLookup(vocabulary=[1, 3], num_oov_indices=2, oov_method="farmhash"),
+        layers.Hashing(9, mask_value=3, output_mode="count"),
+        layers.Hashing(9, salt=[2, 3]),
     ],
     (6, 4): [
         layers.Conv1D(3, 3, padding="causal", dilation_rate=2),
@@ -85,7 +87,8 @@ LAYERS = {
 def models():
     for shape, choices in LAYERS.items():
         for layer in choices:
-            dtype = "int32" if isinstance(layer, layers.IntegerLookup) else "float32"
+            of_numbers = isinstance(layer, (layers.Hashing, layers.IntegerLookup))
+            dtype = "int32" if of_numbers else "float32"
             inputs = keras.Input(shape, dtype=dtype)
             yield layer.name, keras.Model(inputs, layer(inputs))
     x, y = keras.Input((None, 6)), keras.Input((3, 6))

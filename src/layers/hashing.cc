@@ -87,7 +87,6 @@ Argument Hashing(Layer& layer, Arguments& call) {
   const std::optional<int64_t> bins = ReadBins(layer);
   const Salt salt = ReadSalt(layer);
   if (!dense || !bins || !salt.ok || !x.ok()) return Value();
-  if (salt.key) return layer.Fail("hashing-8", "salt is not supported yet");
   if (x.dtype() == DType::kString) return RefuseStrings(layer);
 
   // Bin 0 is for masked values alone, where there is more than one.

@@ -183,7 +183,6 @@ Argument IntegerLookup(Layer& layer, Arguments& call) {
   }
   const Salt salt = ReadSalt(layer);
   if (!salt.ok) return Value();
-  if (salt.key) return layer.Fail("hashing-8", "salt is not supported yet");
   if (oov_method != "floormod" && oov_method != "farmhash") {
     return layer.Fail("lookup-4", fmt::format("oov_method '{}' is not known", oov_method));
   }

@@ -8,228 +8,25 @@
 // sums of products of words, rotated sums of words, and one last mixing. So the graph computes that
 // form once, with coefficients looked up by length, instead of every formula and a choice.
 //
-// Sources: Fingerprint64 is farmhashna::Hash64 of github.com/google/farmhash; SipHash-2-4 is
-// Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012); the cross is TensorFlow's
-// SparseCross operator.
+// Sources: Fingerprint64 is farmhashna::Hash64 of github.com/google/farmhash; the cross
+// is TensorFlow's SparseCross operator.
 #include "ops/hashing.h"
 
 #include <fmt/core.h>
 
-#include <algorithm>
+#include "ops/words.h"
 
 namespace keras_litert::ops {
 namespace {
 
 using ir::BuiltinOperator;
 using ir::Dim;
+using ir::DType;
 using ir::Shape;
 
 constexpr uint64_t kFarm0 = 0xc3a5c85c97cb3127;
 constexpr uint64_t kFarm1 = 0xb492b66fbe98f273;
 constexpr uint64_t kFarm2 = 0x9ae16a3b2f90404f;
-
-// ---- 64-bit words ----
-
-// Two views of the same words: numbers, int64[...], to add and multiply modulo 2^64; bits,
-// uint32[..., 2] with the low half first. Each is made from the other where it is first needed.
-class Words {
- public:
-  static Words Numbers(Builder& b, Value numbers) { return Words(b, numbers, Value()); }
-  static Words Bits(Builder& b, Value bits) { return Words(b, Value(), bits); }
-
-  Value numbers() {
-    if (!numbers_.ok() && bits_.ok()) {
-      Shape shape = bits_.shape();
-      shape.Erase(shape.rank() - 1);
-      numbers_ = b_->Emit(BuiltinOperator::BITCAST, {bits_}, {DType::kInt64, shape});
-    }
-    return numbers_;
-  }
-  Value bits() {
-    if (!bits_.ok() && numbers_.ok()) {
-      Shape shape = numbers_.shape();
-      shape.Append(2);
-      bits_ = b_->Emit(BuiltinOperator::BITCAST, {numbers_}, {DType::kUInt32, shape});
-    }
-    return bits_;
-  }
-
- private:
-  Words(Builder& b, Value numbers, Value bits) : b_(&b), numbers_(numbers), bits_(bits) {}
-
-  Builder* b_;
-  Value numbers_;
-  Value bits_;
-};
-
-Value Table(Builder& b, const Shape& shape, const std::vector<uint64_t>& words) {
-  return b.Constant(DType::kInt64, shape, std::vector<int64_t>(words.begin(), words.end()));
-}
-Value Number(Builder& b, uint64_t word) {
-  return Table(b, {}, {word});
-}
-Words Xor(Builder& b, Words x, Words y) {
-  return Words::Bits(b, lrt::Binary(b, BuiltinOperator::BITWISE_XOR, x.bits(), y.bits()));
-}
-Words Times(Builder& b, Words x, Value factor) {
-  return Words::Numbers(b, lrt::Mul(b, x.numbers(), factor));
-}
-
-// x's elements in one axis.
-Value Flat(Builder& b, Value x) {
-  Dim n = 1;
-  for (Dim dim : x.shape()) n = b.symbols().Product(n, dim);
-  return lrt::Reshape(b, x, {n});
-}
-
-// x[..., index], without that axis.
-Value AtLast(Builder& b, Value x, int32_t index) {
-  if (!x.ok()) return x;
-  const auto rank = static_cast<size_t>(x.rank());
-  std::vector<int32_t> begin(rank, 0);
-  std::vector<int32_t> end(rank, 0);
-  begin.back() = index;
-  end.back() = index + 1;
-  const int32_t last = 1 << (rank - 1);
-  Shape shape = x.shape();
-  shape.Erase(x.rank() - 1);
-  return lrt::StridedSlice(
-      b, x, b.Vector(begin), b.Vector(end), b.Vector(std::vector<int32_t>(rank, 1)),
-      {.begin_mask = last - 1, .end_mask = last - 1, .shrink_axis_mask = last}, {x.dtype(), shape});
-}
-
-// x XOR (x >> 47), the shift filling with zeros: the high half's upper 17 bits.
-Words ShiftMix(Builder& b, Words x) {
-  const Value high = AtLast(b, x.bits(), 1);
-  const Value top =
-      lrt::Binary(b, BuiltinOperator::RIGHT_SHIFT, high, b.Scalar(47 - 32, DType::kUInt32));
-  return Xor(b, x, Words::Numbers(b, lrt::Cast(b, top, DType::kInt64)));
-}
-
-// The remainder of words taken for unsigned numbers. FLOOR_MOD takes them for signed ones, which
-// are 2^64 less from 2^63 on.
-Value Remainder(Builder& b, Value words, int64_t bins) {
-  const Value divisor = b.Constant<int64_t>(DType::kInt64, {}, {bins});
-  const Value rest = lrt::FloorMod(b, words, divisor);
-  const auto size = static_cast<uint64_t>(bins);
-  const uint64_t wrapped = (UINT64_MAX % size + 1) % size;  // 2^64 modulo bins
-  if (wrapped == 0) return rest;
-  const Value negative = lrt::Compare(b, BuiltinOperator::LESS, words, Number(b, 0));
-  const Value more = lrt::Select(b, negative, Number(b, wrapped), Number(b, 0));
-  return lrt::FloorMod(b, lrt::Add(b, rest, more), divisor);
-}
-
-// ---- Texts ----
-
-// n texts. bytes uint8[n, max_length + 1]: position i from the right, then whatever; the last one
-// is 0. lengths int32[n], >= 1.
-struct Texts {
-  Value bytes;
-  Value lengths;
-  int max_length = 0;
-
-  int zero() const { return max_length; }  // where bytes are 0
-};
-
-uint64_t Power(uint64_t base, int exponent) {
-  uint64_t power = 1;
-  for (int i = 0; i < exponent; ++i) power *= base;
-  return power;
-}
-
-// The y with x * y = 1 modulo 2^64. REQUIRES: x is odd.
-uint64_t Inverse(uint64_t x) {
-  uint64_t y = x;  // right in the lowest 3 bits; each step doubles them
-  for (int i = 0; i < 5; ++i) y *= 2 - x * y;
-  return y;
-}
-
-// The decimal texts of x int64[n], of at most `digits` digits and a sign. With m(k) = x modulo
-// 10^k, of x's sign (no absolute value, which the least int64 has not):
-//
-//   digit k = (m(k + 1) - m(k)) / 10^k, where dividing by 5^k is a multiplication with its inverse
-//   digit k > 0 is written where m(k) != x
-//   left of the last digit may stand a sign: it is where m(k) = x first
-Texts DecimalTexts(Builder& b, Value x, int digits) {
-  const Value column = lrt::ExpandDims(b, x, 1);
-  const Value negative = lrt::Compare(b, BuiltinOperator::LESS, column, Number(b, 0));
-  const int64_t width = digits + 1;
-  std::vector<uint64_t> up;
-  std::vector<uint64_t> down;
-  for (int k = 1; k < digits; ++k) {
-    up.push_back(Power(10, k));
-    down.push_back(0 - Power(10, k));
-  }
-  const Value divisors =
-      lrt::Select(b, negative, Table(b, {digits - 1}, down), Table(b, {digits - 1}, up));
-  const Value rests = lrt::FloorMod(b, column, divisors);  // m(1) … m(digits - 1)
-  const Value low = lrt::Pad(b, lrt::Concatenation(b, {rests, column}, 1), {{}, {1, 0}});
-  const Value high = lrt::Concatenation(b, {rests, column, column}, 1);
-
-  std::vector<uint64_t> inverses;
-  std::vector<int32_t> shifts;
-  std::vector<uint8_t> first(static_cast<size_t>(width), 0);  // bools
-  first[0] = 1;
-  for (int k = 0; k < static_cast<int>(width); ++k) {
-    inverses.push_back(Inverse(Power(5, k)));
-    shifts.push_back(k);
-  }
-  // digit * 2^k, of x's sign: no more than 9 * 2^19.
-  const Value scaled =
-      lrt::Cast(b, lrt::Mul(b, lrt::Sub(b, high, low), Table(b, {width}, inverses)), DType::kInt32);
-  const Value digit = lrt::Unary(b, BuiltinOperator::ABS,
-                                 lrt::Binary(b, BuiltinOperator::RIGHT_SHIFT, scaled,
-                                             b.Constant(DType::kInt32, {width}, shifts)));
-  const Value written = lrt::Compare(b, BuiltinOperator::LOGICAL_OR,
-                                     lrt::Compare(b, BuiltinOperator::NOT_EQUAL, low, column),
-                                     b.Constant(DType::kBool, {1, width}, first));
-  const Value characters = lrt::Select(b, written, lrt::Add(b, digit, b.Scalar('0', DType::kInt32)),
-                                       b.Scalar('-', DType::kInt32));
-  const Value count = lrt::Reduce(b, BuiltinOperator::SUM, lrt::Cast(b, written, DType::kInt32),
-                                  {1}, /*keep_dims=*/false);
-  const Value sign =
-      lrt::Cast(b, lrt::Compare(b, BuiltinOperator::LESS, x, Number(b, 0)), DType::kInt32);
-  return {.bytes = lrt::Cast(b, lrt::Pad(b, characters, {{}, {0, 1}}), DType::kUInt8),
-          .lengths = lrt::Add(b, count, sign),
-          .max_length = static_cast<int>(width)};
-}
-
-// "true" and "false" of x bool[n].
-Texts BoolTexts(Builder& b, Value x) {
-  const std::vector<uint8_t> letters = {'e', 's', 'l', 'a', 'f', 0, 'e', 'u', 'r', 't', 0, 0};
-  const Value which = lrt::Cast(b, x, DType::kInt32);
-  return {.bytes = lrt::Gather(b, b.Constant(DType::kUInt8, {2, 6}, letters), which, 0),
-          .lengths = lrt::Gather(b, b.Constant<int32_t>(DType::kInt32, {2}, {5, 4}), which, 0),
-          .max_length = 5};
-}
-
-// Which bytes of a text, counted from the left, make up a word, lowest byte first; -1 is a 0.
-using WordBytes = std::array<int, 8>;
-
-WordBytes Bytes(int begin, int count) {
-  WordBytes bytes;
-  for (int i = 0; i < 8; ++i) bytes[static_cast<size_t>(i)] = i < count ? begin + i : -1;
-  return bytes;
-}
-
-// The words that `select(length)` names, int64[n, words].
-template <typename SelectFn>
-Value ReadWords(Builder& b, const Texts& texts, int64_t words, SelectFn select) {
-  std::vector<int32_t> places(static_cast<size_t>(8 * words), texts.zero());  // of length 0
-  for (int length = 1; length <= texts.max_length; ++length) {
-    for (const WordBytes& word : select(length)) {
-      for (int at : word) places.push_back(at < 0 ? texts.zero() : length - 1 - at);
-    }
-  }
-  const Value table = b.Constant(DType::kInt32, {texts.max_length + 1, 8 * words}, places);
-  const Value bytes = lrt::Gather(b, texts.bytes, lrt::Gather(b, table, texts.lengths, 0), 1,
-                                  /*batch_dims=*/1);
-  const Dim n = bytes.dim(0);
-  return b.Emit(BuiltinOperator::BITCAST, {lrt::Reshape(b, bytes, {n, words, 8})},
-                {DType::kInt64, {n, words}});
-}
-
-// ---- FarmHash ----
 
 constexpr int kFarmWords = 4;
 constexpr int kFarmRotations = 3;
@@ -297,6 +94,7 @@ Value Fingerprint64(Builder& b, const Texts& texts) {
   // A word w turned right by k is floor(w / 2^k) + w * 2^(64 - k), and with its halves L and H the
   // quotient is floor(L / 2^k) + H * 2^(32 - k), or floor(H / 2^(k - 32)) from k = 32 on. So its
   // multiples are sums of products with shifted halves and with w.
+  std::vector<std::vector<WordBytes>> selections;
   constexpr int kTerms = 3 * kFarmRotations + kFarmWords + 1;
   std::vector<uint64_t> rotated((kFarmRotations * (kFarmWords + 1)), 0);  // of length 0
   std::vector<uint64_t> shifts(kFarmRotations, 0);
@@ -304,6 +102,7 @@ Value Fingerprint64(Builder& b, const Texts& texts) {
   std::vector<uint64_t> factors(3, 0);
   for (int length = 1; length <= texts.max_length; ++length) {
     const FarmStart start = StartOf(length);
+    selections.emplace_back(start.words.begin(), start.words.end());
     for (const FarmStart::Sum& sum : start.rotated) {
       rotated.insert(rotated.end(), sum.begin(), sum.end());
     }
@@ -327,7 +126,7 @@ Value Fingerprint64(Builder& b, const Texts& texts) {
   }
   const int64_t rows = texts.max_length + 1;
   auto look_up = [&](const Shape& shape, const std::vector<uint64_t>& table) {
-    return lrt::Gather(b, Table(b, shape, table), texts.lengths, 0);
+    return lrt::Gather(b, WordTable(b, shape, table), texts.lengths, 0);
   };
   // Rows of products with `terms` [n, m], summed: coefficients [n, k, m] -> [n, k].
   auto sums = [&](Value terms, Value coefficients) {
@@ -336,10 +135,10 @@ Value Fingerprint64(Builder& b, const Texts& texts) {
                        /*keep_dims=*/false);
   };
 
-  Value words = ReadWords(b, texts, kFarmWords, [](int length) { return StartOf(length).words; });
+  Value words = ReadWords(b, texts, kFarmWords, selections);
   if (!words.ok()) return words;
   const Dim n = words.dim(0);
-  words = lrt::PadV2(b, words, {{}, {0, 1}}, Number(b, 1));
+  words = lrt::PadV2(b, words, {{}, {0, 1}}, WordScalar(b, 1));
   const Value turned =
       sums(words, look_up({rows, kFarmRotations, kFarmWords + 1}, rotated));  // before their turn
   const Value halves =
@@ -364,11 +163,17 @@ Value Fingerprint64(Builder& b, const Texts& texts) {
   return lrt::Reshape(b, hash.numbers(), {n});
 }
 
+// x's elements in one axis.
+Value Flat(Builder& b, Value x) {
+  Dim n = 1;
+  for (Dim dim : x.shape()) n = b.symbols().Product(n, dim);
+  return lrt::Reshape(b, x, {n});
+}
+
 }  // namespace
 
 Value HashBins(Builder& b, Value x, int64_t bins, const std::optional<HashKey>& key) {
   if (!x.ok()) return x;
-  (void)key;
   const DType dtype = x.dtype();
   if (dtype != DType::kBool && !ir::IsFloat(dtype) &&
       (!ir::IsInteger(dtype) || dtype == DType::kUInt64)) {
@@ -384,7 +189,7 @@ Value HashBins(Builder& b, Value x, int64_t bins, const std::optional<HashKey>& 
     const bool narrow = ir::IsInteger(dtype) && ir::SizeOf(dtype) <= 4;
     texts = DecimalTexts(b, lrt::Cast(b, x, DType::kInt64), narrow ? 10 : 19);
   }
-  const Value hashes = Fingerprint64(b, texts);
+  const Value hashes = key ? SipHash(b, texts, *key) : Fingerprint64(b, texts);
   return lrt::Reshape(b, Remainder(b, hashes, bins), shape);
 }
 
@@ -392,7 +197,7 @@ Value CrossBins(Builder& b, const std::vector<Value>& xs, int64_t bins) {
   constexpr uint64_t kSeed = 0xdecafcaffe;
   constexpr uint64_t kFactor = 0xc6a4a7935bd1e995;
   if (xs.empty()) return b.Fail("hash-2", "a cross of no features");
-  Words hash = Words::Numbers(b, Number(b, kSeed));
+  Words hash = Words::Numbers(b, WordScalar(b, kSeed));
   for (Value x : xs) {
     if (!x.ok()) return x;
     if (x.dtype() != DType::kBool && (!ir::IsInteger(x.dtype()) || x.dtype() == DType::kUInt64)) {
@@ -401,7 +206,7 @@ Value CrossBins(Builder& b, const std::vector<Value>& xs, int64_t bins) {
     }
     // One axis: operators on bits add one, and broadcast up to four.
     const Words feature = Words::Numbers(b, lrt::Cast(b, Flat(b, x), DType::kInt64));
-    const Value factor = Number(b, kFactor);
+    const Value factor = WordScalar(b, kFactor);
     const Words mixed = Times(b, ShiftMix(b, Times(b, feature, factor)), factor);
     hash = Xor(b, Xor(b, hash, Words::Numbers(b, factor)), mixed);
     hash = ShiftMix(b, Times(b, ShiftMix(b, Times(b, hash, factor)), factor));

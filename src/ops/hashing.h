@@ -1,26 +1,18 @@
 // Hashes of integers, bit for bit as Keras's preprocessing layers compute them through TensorFlow.
 //
 // LiteRT has no operators on strings, but the decimal digits of an integer are bytes that follow by
-// arithmetic, and 64-bit words are int64 tensors whose sums and products wrap around. What int64
-// kernels lack (XOR, shifts of unsigned words) is done on the same bytes seen as uint32 pairs.
+// arithmetic (number_texts.h), and a hash is arithmetic on 64-bit words (words.h).
 #pragma once
 
-#include <array>
 #include <optional>
 #include <vector>
 
-#include "ir/operators.h"
+#include "ops/sip_hash.h"
 
 namespace keras_litert::ops {
 
-using ir::Builder;
-using ir::DType;
-using ir::Value;
-
 // The largest number of bins: sums of two remainders must not exceed int64.
 inline constexpr int64_t kMaxHashBins = int64_t{1} << 62;
-
-using HashKey = std::array<uint64_t, 2>;
 
 // The hash of each number's decimal text ("-17"; "true" and "false" of bools), an unsigned 64-bit
 // number, modulo `bins`: int64 of x's shape. FarmHash's Fingerprint64, or SipHash-2-4 where a key

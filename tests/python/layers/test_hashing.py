@@ -64,6 +64,23 @@ def test_hashing(dtype):
     check_in_graph(layers_of_bins, (), dtype=dtype, inputs=[numbers(dtype)])
 
 
+@shows("layers.Hashing", "salt")
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint32", "int8"])
+def test_hashing_with_salt(dtype):
+    salts = 133, [3, 5], [-(2**63), 2**63 - 1]
+    salted = [layers.Hashing(bins, salt=s) for bins, s in zip([7, 2**62, 2**62], salts)]
+    check_in_graph(salted, (), dtype=dtype, inputs=[numbers(dtype)])
+
+
+@shows("layers.Hashing", "salt")
+def test_hashing_with_salt_of_any_shape():
+    layer = layers.Hashing(97, salt=[3, 5], mask_value=7, output_mode="count")
+    check_layer(layer, (4,), dtype="int64", low=-20, high=20)
+    check_layer(layers.Hashing(97, salt=1), (None, 3), dtype="int32", low=-(10**9), high=10**9)
+    x = np.array([[True, False, True]])
+    check_layer(layers.Hashing(97, salt=1), (3,), dtype="bool", inputs=[x])
+
+
 @shows("layers.Hashing", "mask_value")
 @pytest.mark.parametrize("dtype, mask", [("int64", -(2**40)), ("int32", 7), ("uint8", 0)])
 def test_hashing_with_masked_values(dtype, mask):
@@ -100,10 +117,11 @@ def test_hashing_of_other_types(dtype, mask):
         check_layer(layer, (8,), dtype=dtype, inputs=[x])
 
 
-def test_hashing_is_few_operators():
-    x = keras.Input((3,), dtype="int64")
-    result = check(keras.Model(x, layers.Hashing(1000)(x)), low=-900, high=10**9)
-    assert sum(result.operators.values()) <= 81
+@pytest.mark.parametrize("salt, dtype, most", [(None, "int64", 81), (5, "int32", 254)])
+def test_hashing_is_few_operators(salt, dtype, most):
+    x = keras.Input((3,), dtype=dtype)
+    result = check(keras.Model(x, layers.Hashing(1000, salt=salt)(x)), low=-900, high=10**9)
+    assert sum(result.operators.values()) <= most
 
 
 @refused("layers.Hashing", "strings: LiteRT has no operators on them")
@@ -143,13 +161,23 @@ def test_hashed_crossing_of_other_types(dtype):
     check_layer(layer, (1,), (1,), dtype=dtype, high=200)
 
 
+def test_sizes_out_of_range_are_refused():
+    x = keras.Input((3,), dtype="int32")
+    layer = layers.Hashing(4)
+    model = keras.Model(x, layer(x))
+    layer.num_bins = 2**62 + 1
+    check_refused(model, "hashing-2", "num_bins")
+    layer.num_bins, layer.salt = 4, [1, 2, 3]
+    check_refused(model, "hashing-3", "salt")
+
+
 @refused("layers.HashedCrossing", "strings: LiteRT has no operators on them")
 def test_hashed_crossing_of_strings_is_refused():
     x = [keras.Input((1,), dtype="string"), keras.Input((1,), dtype="int64")]
     check_refused(keras.Model(x, layers.HashedCrossing(4)(x)), "hashing-1", "hashed_crossing")
 
 
-@shows("layers.IntegerLookup", "num_oov_indices", "mask_token", "output_mode", "oov_method")
+@shows("layers.IntegerLookup", "num_oov_indices", "mask_token", "oov_method", "salt")
 @pytest.mark.parametrize("mode", ["int", "multi_hot"])
 @pytest.mark.parametrize("dtype", ["int64", "int32"])
 def test_integer_lookup_by_hashes(mode, dtype):
@@ -163,6 +191,6 @@ def test_integer_lookup_by_hashes(mode, dtype):
             output_mode=mode,
             **arguments,
         )
-        for arguments in ({}, {"mask_token": 77})
+        for arguments in ({}, {"mask_token": 77}, {"salt": 5}, {"salt": [2, 3], "mask_token": 77})
     ]
     check_in_graph(lookups, (4,), dtype=dtype, inputs=[x])

@@ -479,3 +479,28 @@ def test_code_for_another_backend_that_fails_too(tmp_path):
     assert "division" not in str(error.value)
     assert model.layer.calls == 2 and not list(tmp_path.iterdir())
     assert keras.config.backend() == BACKEND
+
+
+class HashedFeatures(keras.Model):
+    """Embeddings of hashed ids, and of a cross of three, which a Functional model cannot have."""
+
+    def __init__(self):
+        super().__init__()
+        self.hashing = layers.Hashing(50, mask_value=0, salt=3)
+        self.crossing = layers.HashedCrossing(40, dtype="int32")
+        self.users = layers.Embedding(50, 3)
+        self.crosses = layers.Embedding(40, 2)
+        self.score = layers.Dense(1)
+
+    def call(self, user, item, day):
+        crossed = self.crosses(self.crossing([user, item, day]))
+        return self.score(keras.ops.concatenate([self.users(self.hashing(user)), crossed], -1))
+
+
+def test_hashed_features():
+    rng = np.random.default_rng(3)
+    inputs = [tuple(rng.integers(-5, 10**k, (n, 1), "int32") for k in (1, 5, 9)) for n in (7, 2)]
+    model = HashedFeatures()
+    model(*inputs[0])
+    signature = [keras.InputSpec("int32", (None, 1))] * 3
+    check_export(model, inputs, expect="tracer", input_signature=signature)
