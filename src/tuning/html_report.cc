@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -279,15 +280,34 @@ std::string Trials(const ConvertReport& report) {
          Plot("plot-trials", "Size of each file that was tried", bars);
 }
 
+// The noise that tells what an operator costs: of its result where that was measured, else of its
+// weights. Infinite for what is exact.
+double RatioOf(const QuantizedOperator& op) {
+  if (!std::isnan(op.output_sqnr)) return op.output_sqnr;
+  return op.recipe != "float32" ? op.weights_sqnr : HUGE_VAL;
+}
+
+// Places in the report, those that cost most accuracy first.
+std::vector<size_t> ByCost(const ConvertReport& report) {
+  std::vector<size_t> order(report.quantized.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return RatioOf(report.quantized[a]) < RatioOf(report.quantized[b]);
+  });
+  return order;
+}
+
 std::string Layers(const ConvertReport& report) {
   if (report.quantized.empty()) return "";
   std::vector<std::string> rows;
   std::vector<Bar> noise;
   std::vector<Bar> sizes;
-  for (const QuantizedOperator& op : report.quantized) {
+  for (const size_t place : ByCost(report)) {
+    const QuantizedOperator& op = report.quantized[place];
     const bool noisy = op.recipe != "float32";
     const double weights = noisy ? op.weights_sqnr : HUGE_VAL;
-    rows.push_back("<tr>" + RowHead(op.layer) + TextCell(op.op) + TextCell(op.recipe) +
+    rows.push_back("<tr>" + RowHead(op.layer) + TextCell(op.op) +
+                   TextCell(std::to_string(place + 1)) + TextCell(op.recipe) +
                    BytesCell(op.bytes_before) + BytesCell(op.bytes_after) + DecibelCell(weights) +
                    DecibelCell(op.output_sqnr) + TextCell(op.reason) + "</tr>");
     if (std::isfinite(op.output_sqnr)) {
@@ -312,10 +332,11 @@ std::string Layers(const ConvertReport& report) {
     html += Plot("plot-sizes", "Bytes of the weights of each operator, before and after", sizes);
   }
   return html + TableOf("layers",
-                        "Operators with weights or integers, in the order of execution; noise of "
-                        "results includes that of the operators before",
-                        {"layer", "operator", "recipe", "before", "after", "weights' SQNR",
-                         "result's SQNR", "why not as asked"},
+                        "Operators with weights or integers, those that cost most accuracy first, "
+                        "numbered as they run; noise of results includes that of the operators "
+                        "before",
+                        {"layer", "operator", "runs as", "recipe", "before", "after",
+                         "weights' SQNR", "result's SQNR", "why not as asked"},
                         rows);
 }
 

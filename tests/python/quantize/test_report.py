@@ -85,12 +85,20 @@ def values(table):
 
 
 def check_layers(page, report):
+    """The rows are the report's operators, those that cost most accuracy first."""
     keys = ("bytes_before", "bytes_after", "weights_sqnr_db", "output_sqnr_db")
-    assert values(page.tables["layers"]) == [[op[k] for k in keys] for op in report["quantized"]]
-    for row, op in zip(page.tables["layers"], report["quantized"]):
+    rows = page.tables["layers"]
+    order = [int(row[2][0]) - 1 for row in rows]
+    assert sorted(order) == list(range(len(report["quantized"])))
+    operators = [report["quantized"][place] for place in order]
+    assert values(rows) == [[op[k] for k in keys] for op in operators]
+    noise = [op["output_sqnr_db"] or op["weights_sqnr_db"] or float("inf") for op in operators]
+    assert noise == sorted(noise)
+    for row, op in zip(rows, operators):
         shown = [text for text, _ in row]
         assert shown[0] == op["layer"].replace("\x01", "\ufffd")
-        assert shown[1:3] == [op["op"], op["recipe"]] and shown[-1] == (op["reason"] or "")
+        assert shown[1] == op["op"] and shown[3] == op["recipe"]
+        assert shown[-1] == (op["reason"] or "")
 
 
 @pytest.mark.parametrize("recipe", ["dynamic_int8", "int8"])
@@ -111,7 +119,7 @@ def test_numbers_are_those_of_json(work, recipe):
     # A bar for each operator, as long as its number says.
     plots = {values["id"]: values for tag, values in page.tags if tag == "svg"}
     assert set(plots) == {"plot-outputs", "plot-sqnr", "plot-sizes"}
-    noise = [op["output_sqnr_db"] for op in report["quantized"] if op["output_sqnr_db"]]
+    noise = sorted(op["output_sqnr_db"] for op in report["quantized"] if op["output_sqnr_db"])
     widths = [float(rect["width"]) for rect in rects(text, "plot-sqnr")]
     np.testing.assert_allclose(widths, np.array(noise) / max(noise) * max(widths), atol=0.1)
 
