@@ -400,6 +400,11 @@ class StaticQuantizer {
   Tensor* As(Tensor* x, const Affine& affine, Operator* before, uint32_t origin) {
     const auto now = current_.find(x);
     if (now != current_.end() && now->second == affine) return x;
+    if (now != current_.end() && now->second.dtype == DType::kInt16 &&
+        affine.dtype == DType::kUInt8) {
+      // LiteRT requantizes int16 to int8 only.
+      x = As(x, {DType::kInt8, affine.scale, affine.zero_point - 128}, before, origin);
+    }
     for (const auto& [source, to, result] : quantized_) {
       if (source == x && to == affine) return result;
     }

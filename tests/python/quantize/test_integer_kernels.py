@@ -4,7 +4,7 @@ What goes in lies on the grid of the file's input scale, and weights on that of 
 exact in integers; samples are the inputs that are tested, so nothing is clipped. What is left is
 what the kernel rounds: half a step of its result where it is exact, some steps where it looks
 values up in a table or multiplies in fixed point. Inputs and outputs are integers, too: no file has
-a float tensor. Each runs in the Interpreter with XNNPACK and without, and (int8) in CompiledModel.
+a float tensor. Each runs in the Interpreter with XNNPACK and without, and in CompiledModel.
 """
 
 import json
@@ -14,10 +14,10 @@ import ai_edge_litert
 import keras
 import numpy as np
 import pytest
-from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras import layers, ops
 from oracle import convert, randomize, save
+from quantize.compiled import run_compiled
 
 RUNTIME = pathlib.Path(ai_edge_litert.__file__).parent
 BATCH = 2
@@ -156,19 +156,7 @@ def runs(path, given):
         interpreter = Interpreter(str(path), experimental_op_resolver_type=resolver)
         runner = interpreter.get_signature_runner("serving_default")
         yield resolver.name, runner(x=given)
-    if given.dtype == np.int16:
-        return  # CompiledModel's buffers do not take it.
-    model = CompiledModel.from_file(str(path))
-    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
-    inputs[0].write(given)
-    model.run_by_index(0, inputs, outputs)
-    details = runner.get_output_details()
-    names = model.get_signature_by_index(0)["outputs"]
-    arrays = {}
-    for name, buffer in zip(names, outputs, strict=True):
-        shape, dtype = details[name]["shape"], details[name]["dtype"]
-        arrays[name] = np.asarray(buffer.read(int(np.prod(shape)), dtype)).reshape(shape)
-    yield "CompiledModel", arrays
+    yield "CompiledModel", run_compiled(path, given, runner.get_output_details())
 
 
 @pytest.mark.parametrize("recipe", ["int8", "int16x8"])

@@ -13,10 +13,10 @@ import ai_edge_litert
 import keras
 import numpy as np
 import pytest
-from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers, ops
 from oracle import File, check, convert, randomize, run_cli, save
+from quantize.compiled import run_compiled
 
 RUNTIME = pathlib.Path(ai_edge_litert.__file__).parent
 INT8 = 4 / 255
@@ -233,19 +233,54 @@ def test_cnn_without_floats(tmp_path):
     q = np.clip(np.round(images / scale) + zero, -128, 127).astype(np.int8)
     expected = keras.ops.convert_to_numpy(model(images, training=False))
     runner = interpreter.get_signature_runner("serving_default")
-    compiled = CompiledModel.from_file(str(target))
-    for run in (lambda one: runner(image=one)["output_0"], lambda one: run_compiled(compiled, one)):
-        scale, zero = label["quantization"]
-        for one, want in zip(q, expected):
-            got = (run(one[None])[0].astype("float32") - zero) * scale
+    scale, zero = label["quantization"]
+    for one, want in zip(q[:3], expected):
+        compiled = run_compiled(target, one[None], runner.get_output_details())
+        for outputs in (runner(image=one[None]), compiled):
+            got = (outputs["output_0"][0].astype("float32") - zero) * scale
             np.testing.assert_allclose(got, want, atol=8 / 256)
 
 
-def run_compiled(model, array):
-    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
-    inputs[0].write(array)
-    model.run_by_index(0, inputs, outputs)
-    return outputs[0].read(10, np.int8).reshape(1, 10)
+INTERFACES = [
+    *[("int8", given, wanted) for given in ("uint8", "int16") for wanted in ("uint8", "int16")],
+    ("int8", "float32", "uint8"),
+    ("int8", "uint8", "float32"),
+    ("int16x8", "int16", "int16"),
+    ("int16x8", "int8", "uint8"),
+    ("int16x8", "uint8", "int8"),
+]
+
+
+@pytest.mark.parametrize("recipe,given,wanted", INTERFACES)
+def test_interfaces(recipe, given, wanted, tmp_path):
+    """Other integers, in and out, than those that are computed in; in both runtimes."""
+    x = keras.Input((12, 12, 3), batch_size=2, name="image")
+    y = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+    y = layers.Dense(6)(layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3)(y)))
+    model = randomize(keras.Model(x, y))
+    images = np.random.default_rng(1).uniform(-1, 1, (2, 12, 12, 3)).astype("float32")
+    np.savez(tmp_path / "samples.npz", image=images)
+    target = tmp_path / "model.tflite"
+    arguments = ["--quantize", recipe, "--calibrate", tmp_path / "samples.npz"]
+    arguments += ["--runtime", RUNTIME, "--input-type", given, "--output-type", wanted]
+    convert(save(model, tmp_path), target, *arguments)
+    expected = keras.ops.convert_to_numpy(model(images, training=False))
+
+    runner = Interpreter(str(target)).get_signature_runner("serving_default")
+    image = runner.get_input_details()["image"]
+    label = runner.get_output_details()["output_0"]
+    assert (image["dtype"], label["dtype"]) == (np.dtype(given), np.dtype(wanted))
+    scale, zero = image["quantization"] if given != "float32" else (1, 0)
+    if given != "float32":
+        limits = np.iinfo(given)
+        images = np.clip(np.round(images / scale) + zero, limits.min, limits.max).astype(given)
+    interpreted = runner(image=images)["output_0"]
+    compiled = run_compiled(target, images, {"output_0": label})["output_0"]
+    np.testing.assert_array_equal(interpreted, compiled)
+    scale, zero = label["quantization"] if wanted != "float32" else (1, 0)
+    got = (compiled.astype("float64") - zero) * scale
+    tolerance = WEIGHTS + INT8 * ("int8" in (recipe, given) or "uint8" in (given, wanted))
+    np.testing.assert_allclose(got, expected, atol=tolerance * np.ptp(expected))
 
 
 def refusal(model, tmp_path, samples_, *arguments):
