@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_litert import _aot
+from package import npu
 
 aot_types = pytest.importorskip("ai_edge_litert.aot.core.aot_types")
 
@@ -77,71 +78,26 @@ def test_fallback_keeps_the_file(tmp_path):
 
 
 @pytest.fixture
-def vendor():
-    """A backend whose compiler appends a byte, or fails; NPUs of the names that are given."""
-    from ai_edge_litert.aot.core import components
-    from ai_edge_litert.aot.vendors import import_vendor
+def target():
+    """A vendor whose compiler appends a byte, or fails; NPUs of the names that are given."""
 
-    class Target(aot_types.Target):
-        def __init__(self, name):
-            self.name = name
+    def append(name, input_model, output_model, component):
+        if name == "bad":
+            raise ValueError("no operator of the model fits")
+        content = (
+            input_model.model_bytes if input_model.in_memory else input_model.path.read_bytes()
+        )
+        output_model.set_bytes(content + b"!")
+        stats = aot_types.SubgraphPartitionStats(0, 1, 1, 1)
+        output_model.partition_stats = aot_types.PartitionStats([stats])
 
-        def __hash__(self):
-            return hash(self.name)
-
-        def __eq__(self, other):
-            return self.name == other.name
-
-        def __repr__(self):
-            return f"Test_{self.name}"
-
-        @classmethod
-        def backend_id(cls):
-            return "keras_litert_test"
-
-        def flatten(self):
-            return {**super().flatten(), "name": self.name}
-
-    class Backend(aot_types.Backend):
-        @classmethod
-        def create(cls, config):
-            return cls(config)
-
-        @classmethod
-        def id(cls):
-            return "keras_litert_test"
-
-        @property
-        def target(self):
-            return Target(self.config["name"])
-
-        @property
-        def target_id(self):
-            return repr(self.target)
-
-        def call_component(self, input_model, output_model, component):
-            if isinstance(component, components.ApplyPluginT):
-                if self.config["name"] == "bad":
-                    raise ValueError("no operator of the model fits")
-                content = (
-                    input_model.model_bytes
-                    if input_model.in_memory
-                    else input_model.path.read_bytes()
-                )
-                output_model.set_bytes(content + b"!")
-                stats = aot_types.SubgraphPartitionStats(0, 1, 1, 1)
-                output_model.partition_stats = aot_types.PartitionStats([stats])
-            else:
-                component(input_model, output_model, [])
-
-    import_vendor.register_backend(Backend)
-    yield Target
-    del import_vendor._VENDOR_REGISTRY["keras_litert_test"]
+    with npu.vendor("keras_litert_test", "Test", append) as targets:
+        yield targets
 
 
-def test_targets_and_partitions(tmp_path, vendor):
+def test_targets_and_partitions(tmp_path, target):
     path = tmp_path / "m.tflite"
-    report = keras_litert.export(model(), path, aot_compile_targets=[vendor("a"), vendor("b")])
+    report = keras_litert.export(model(), path, aot_compile_targets=[target("a"), target("b")])
     assert [file.target for file in report.compiled] == ["Test_a", "Test_b"]
     for file in report.compiled:
         assert file.partitions == [(0, 1, 1, 1)]
@@ -153,9 +109,9 @@ def test_targets_and_partitions(tmp_path, vendor):
     ]
 
 
-def test_one_target_fails(tmp_path, vendor):
+def test_one_target_fails(tmp_path, target):
     path = tmp_path / "m.tflite"
-    message = fails(tmp_path, keras_litert.ExportError, [vendor("a"), vendor("bad")])
+    message = fails(tmp_path, keras_litert.ExportError, [target("a"), target("bad")])
     assert message == (
         f"'{path}' is written, but not compiled for every NPU; compiled: Test_a:\n"
         "Test_bad: aot-2: no operator of the model fits"

@@ -11,6 +11,7 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers, ops
+from package import npu
 from package.partitions import CODES, Compiled, check_values, input_names, interpreter
 
 TOOL = pathlib.Path(ai_edge_litert.__file__).parent / "tools" / "apply_plugin_main"
@@ -29,56 +30,11 @@ def target():
     if not (folder / LIBRARY).is_file():
         pytest.fail(f"no {folder / LIBRARY}: build it (ninja -C {folder.parents[1]})")
 
-    from ai_edge_litert.aot.core import aot_types, components
-    from ai_edge_litert.aot.vendors import import_vendor
+    def partition(model, input_model, output_model, component):
+        component(input_model, output_model, "KerasLiteRtTest", model, libs=str(folder))
 
-    class Target(aot_types.Target):
-        def __init__(self, model):
-            self.model = model
-
-        def __hash__(self):
-            return hash(self.model)
-
-        def __eq__(self, other):
-            return self.model == other.model
-
-        def __repr__(self):
-            return f"KerasLiteRtTest_{self.model}"
-
-        @classmethod
-        def backend_id(cls):
-            return "keras_litert_plugin"
-
-        def flatten(self):
-            return {**super().flatten(), "model": self.model}
-
-    class Backend(aot_types.Backend):
-        @classmethod
-        def create(cls, config):
-            return cls(config)
-
-        @classmethod
-        def id(cls):
-            return Target.backend_id()
-
-        @property
-        def target(self):
-            return Target(self.config["model"])
-
-        @property
-        def target_id(self):
-            return repr(self.target)
-
-        def call_component(self, input_model, output_model, component):
-            if isinstance(component, components.ApplyPluginT):
-                model = self.config["model"]
-                component(input_model, output_model, "KerasLiteRtTest", model, libs=str(folder))
-            else:
-                component(input_model, output_model, [])
-
-    import_vendor.register_backend(Backend)
-    yield lambda *names: Target("_".join(["ops", *(str(CODES[name]) for name in names)]))
-    del import_vendor._VENDOR_REGISTRY[Target.backend_id()]
+    with npu.vendor("keras_litert_plugin", "KerasLiteRtTest", partition) as targets:
+        yield lambda *names: targets("_".join(["ops", *(str(CODES[name]) for name in names)]))
 
 
 def compile_model(tmp_path, target, model, operators, **options):
