@@ -12,8 +12,8 @@
 #include "ops/image_color.h"
 #include "ops/image_runtime.h"
 #include "ops/image_window.h"
-#include "ops/linalg.h"
 #include "ops/linear.h"
+#include "ops/matrix_factors.h"
 #include "ops/reduction.h"
 #include "ops/table.h"
 
