@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "ir/constant.h"
 #include "ir/generated_schema.h"
@@ -32,6 +33,8 @@ struct Range {
 struct Observed {
   Range all;
   Range kept;
+  // By channel, the last axis; null where ChannelsToObserve() names none. Include() leaves it.
+  std::shared_ptr<const std::vector<double>> mean = nullptr;
 
   void Include(const Observed& other);
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ir/operators.h"
+#include "quantize/bias.h"
 
 namespace keras_litert::quantize {
 
@@ -19,6 +20,7 @@ Observers::Observers(ir::Module& module, const std::vector<Tensor*>& tensors)
   ir::BuildContext context{module, {}, {}, 0};
   ir::Builder b(context, graph);
   std::vector<Value> ends;
+  std::vector<Value> means;
   for (Tensor* tensor : tensors) {
     const Value x(tensor);
     std::vector<int> axes;
@@ -30,10 +32,20 @@ Observers::Observers(ir::Module& module, const std::vector<Tensor*>& tensors)
       ends.push_back(axes.empty() ? x : lrt::Reduce(b, code, x, axes, /*keep_dims=*/false));
       if (!axes.empty()) added_.push_back(ends.back().tensor()->producer);
     }
+    if (ChannelsToObserve(*tensor) == 0) continue;
+    axes.pop_back();
+    means.push_back(lrt::Reduce(b, ir::BuiltinOperator::MEAN, x, axes, /*keep_dims=*/false));
+    added_.push_back(means.back().tensor()->producer);
   }
   b.SetInsertionPoint(nullptr);
-  graph.outputs() = {lrt::Pack(b, ends, 0).tensor()};
-  added_.push_back(graph.outputs()[0]->producer);
+  Value result = lrt::Pack(b, ends, 0);
+  added_.push_back(result.tensor()->producer);
+  if (!means.empty()) {
+    means.insert(means.begin(), result);
+    result = lrt::Concatenation(b, means, 0);
+    added_.push_back(result.tensor()->producer);
+  }
+  graph.outputs() = {result.tensor()};
   module.output_names = {kOutputName};
 }
 

@@ -1,6 +1,12 @@
-// Observing: the float model with the least and greatest values of its tensors as an output.
+// Observing: the float model with the least and greatest values of its tensors, and means, as an
+// output.
 //
-//   … x₁ … xₙ …  ⇒  … ; PACK(REDUCE_MIN(x₁), REDUCE_MAX(x₁), …, REDUCE_MAX(xₙ))   float32[2n]
+//   … x₁ … xₙ …
+//   ⇒
+//   … ; CONCATENATION(PACK(REDUCE_MIN(x₁), REDUCE_MAX(x₁), …, REDUCE_MAX(xₙ)), MEAN(xᵢ), …)
+//
+// float32[2n + …], with the means of those tensors for which ChannelsToObserve() has channels, by
+// channel.
 #pragma once
 
 #include <vector>

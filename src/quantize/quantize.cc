@@ -27,6 +27,7 @@
 #include <utility>
 
 #include "ir/operators.h"
+#include "quantize/bias.h"
 #include "quantize/recipe.h"
 #include "quantize/static.h"
 #include "quantize/weights.h"
@@ -112,13 +113,14 @@ int ScaleAxis(const WeightOperator& entry, const Operator& op) {
 
 class Quantizer {
  public:
-  Quantizer(Module& module, RecipeBook book) : module_(module), book_(std::move(book)) {}
+  Quantizer(Module& module, RecipeBook book, const Ranges& ranges)
+      : module_(module), book_(std::move(book)), means_(module.main(), ranges) {}
 
   Result<Quantized> Run(const QuantizeOptions& options, const Ranges& ranges) {
     if (book_.needs_calibration()) {
       FindLoops();
       KL_ASSIGN_OR_RETURN(static_,
-                          QuantizeActivations(module_, StaticOperators(), ranges, options));
+                          QuantizeActivations(module_, StaticOperators(), ranges, means_, options));
     }
     for (const auto& graph : module_.graphs) {
       for (Operator* op : graph->Operators()) {
@@ -346,6 +348,7 @@ class Quantizer {
 
   Module& module_;
   RecipeBook book_;
+  const InputMeans means_;
   std::vector<Diagnostic> errors_;
   std::vector<QuantizedOperator> reports_;
   std::vector<Tensor*> outputs_;
@@ -388,7 +391,7 @@ Result<Quantized> Quantize(ir::Module& module, const QuantizeOptions& options,
                            const Ranges& ranges) {
   KL_ASSIGN_OR_RETURN(RecipeBook book, RecipeBook::Make(options));
   if (book.empty()) return Quantized();
-  return Quantizer(module, std::move(book)).Run(options, ranges);
+  return Quantizer(module, std::move(book), ranges).Run(options, ranges);
 }
 
 }  // namespace keras_litert::quantize

@@ -59,11 +59,12 @@ bool IgnoresValues(const Operator& op) {
 class StaticQuantizer {
  public:
   StaticQuantizer(Module& module, const StaticRecipes& recipes, const Ranges& ranges,
-                  const QuantizeOptions& options)
+                  const InputMeans& means, const QuantizeOptions& options)
       : module_(module),
         graph_(module.main()),
         recipes_(recipes),
         ranges_(ranges),
+        means_(means),
         options_(options) {}
 
   Result<StaticReports> Run() {
@@ -523,6 +524,10 @@ class StaticQuantizer {
       report.bytes_after += static_cast<int64_t>(stored.quantization->scale.size()) * 12;
     }
     const std::vector<float>& scale = stored.quantization->scale;
+    std::vector<double> shift;
+    if (const std::vector<double>* mean = means_.Find(*op)) {
+      KL_ASSIGN_OR_RETURN(shift, MeanShift(weights->constant, kernel.axis, scale, 127, *mean));
+    }
     graph_.SetInput(op, kernel.weights, AddConstant(stored.constant, stored.quantization));
     // Kernels for integers, but for one, want a bias: zeros where there was none.
     if (bias == nullptr) {
@@ -530,6 +535,8 @@ class StaticQuantizer {
       offsets.assign(scale.size(), 0);
       if (op->inputs.size() <= kernel.bias) op->inputs.resize(kernel.bias + 1);
     }
+
+    for (size_t c = 0; c < shift.size(); ++c) offsets[c] -= shift[c];
 
     auto quantization = std::make_shared<tflite::QuantizationParametersT>();
     std::vector<int64_t> integers(offsets.size());
@@ -586,6 +593,7 @@ class StaticQuantizer {
   Graph& graph_;
   const StaticRecipes& recipes_;
   const Ranges& ranges_;
+  const InputMeans& means_;
   const QuantizeOptions& options_;
   std::vector<Diagnostic> errors_;
   StaticReports reports_;
@@ -639,8 +647,9 @@ std::vector<Tensor*> TensorsToObserve(Module& module) {
 }
 
 Result<StaticReports> QuantizeActivations(Module& module, const StaticRecipes& recipes,
-                                          const Ranges& ranges, const QuantizeOptions& options) {
-  return StaticQuantizer(module, recipes, ranges, options).Run();
+                                          const Ranges& ranges, const InputMeans& means,
+                                          const QuantizeOptions& options) {
+  return StaticQuantizer(module, recipes, ranges, means, options).Run();
 }
 
 }  // namespace keras_litert::quantize

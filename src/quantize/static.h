@@ -9,6 +9,7 @@
 #include "ir/graph.h"
 #include "keras_litert/quantize.h"
 #include "quantize/affine.h"
+#include "quantize/bias.h"
 #include "quantize/recipe.h"
 #include "util/result.h"
 
@@ -27,6 +28,7 @@ std::vector<ir::Tensor*> TensorsToObserve(ir::Module& module);
 // Errors: quantize-4 (weights that are no numbers), quantize-9 (an input or output that was to be
 // integer has no finite range).
 Result<StaticReports> QuantizeActivations(ir::Module& module, const StaticRecipes& recipes,
-                                          const Ranges& ranges, const QuantizeOptions& options);
+                                          const Ranges& ranges, const InputMeans& means,
+                                          const QuantizeOptions& options);
 
 }  // namespace keras_litert::quantize

@@ -228,6 +228,37 @@ Result<StoredWeights> ToInt8(const ConstantPtr& x, int axis, std::vector<float> 
   return StoreByAxis(x, axis, scale, DType::kInt8, kMax8);
 }
 
+Result<std::vector<double>> MeanShift(const ConstantPtr& x, int axis,
+                                      const std::vector<float>& scale, float most,
+                                      const std::vector<double>& mean) {
+  const ir::Shape& shape = x->type().shape;
+  const auto last = static_cast<size_t>(shape[shape.rank() - 1].value());
+  const bool depthwise = axis != 0;
+  // Output channels that a channel, or a group of them, is multiplied for.
+  const size_t shared = depthwise ? last / mean.size() : scale.size() / (mean.size() / last);
+  std::vector<double> shift(scale.size());
+  KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
+    for (const Constant::Run& run : runs) {
+      const size_t first = run.offset / sizeof(float);
+      ChannelOf(*x, axis).ForEach(
+          first, run.bytes.size() / sizeof(float), [&](size_t channel, size_t begin, size_t end) {
+            const float s = scale[channel];
+            size_t input = depthwise ? channel / shared : (first + begin) % last;
+            const size_t group = depthwise ? 0 : channel / shared * last;
+            double sum = 0;
+            for (size_t i = begin; i < end; ++i) {
+              const float value = At(run.bytes, i);
+              sum += static_cast<double>(Rounded(value, s, most) * s - value) * mean[group + input];
+              if (!depthwise && ++input == last) input = 0;
+            }
+            shift[channel] += sum;
+          });
+    }
+    return {};
+  }));
+  return shift;
+}
+
 Result<StoredWeights> ToInt4(const ConstantPtr& x, int axis) {
   KL_ASSIGN_OR_RETURN(std::vector<float> largest, Largest(x, axis));
   KL_ASSIGN_OR_RETURN(

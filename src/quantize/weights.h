@@ -36,6 +36,15 @@ std::vector<float> SymmetricScales(std::vector<float> largest, float most = 127)
 // With the scales given, above 0; what lies beyond ±127 of them becomes ±127.
 Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis, std::vector<float> scale);
 
+// What the rounding of weights adds to the means of a product's results: Σ (ŵ − w) · mean by
+// channel of the axis, where ŵ are those that `scale` gives in [-most, most] and `mean` is by
+// channel of what is multiplied. REQUIRES: axis 0 and `mean` has the channels of the last axis for
+// each group of output channels, or the last axis (depthwise) and it has a multiple of mean's
+// channels.
+Result<std::vector<double>> MeanShift(const ir::ConstantPtr& x, int axis,
+                                      const std::vector<float>& scale, float most,
+                                      const std::vector<double>& mean);
+
 // As ToInt8(), onto [-7, 7]; the largest weights of a channel are clipped where that makes its
 // squared error less. The weights are read once more for that.
 Result<StoredWeights> ToInt4(const ir::ConstantPtr& x, int axis);

@@ -1,12 +1,15 @@
 #include "tuning/calibrate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <system_error>
 #include <utility>
 
 #include "litert/writer.h"
+#include "quantize/bias.h"
 #include "quantize/histogram.h"
 #include "quantize/observe.h"
 #include "tuning/probe.h"
@@ -18,12 +21,22 @@ using quantize::Range;
 
 namespace {
 
-// The least and greatest values of the tensors, in the module's own runs.
-Result<std::vector<Range>> Extremes(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
-                                    const Batches& batches, const CalibrateOptions& options,
-                                    const litert::Runtime& runtime,
-                                    const std::filesystem::path& output, size_t total,
-                                    const std::function<bool()>& cancelled) {
+struct Reduced {
+  std::vector<Range> ranges;
+  std::vector<std::vector<double>> means;  // empty where ChannelsToObserve() is 0
+};
+
+// How many samples a batch has.
+double Rows(const std::vector<litert::Array>& batch) {
+  if (batch.empty() || batch[0].type.shape.rank() == 0) return 1;
+  return static_cast<double>(batch[0].type.shape[0].value());
+}
+
+// The least and greatest values of the tensors, and means, in the module's own runs.
+Result<Reduced> Reductions(ir::Module& module, const std::vector<ir::Tensor*>& tensors,
+                           const Batches& batches, const CalibrateOptions& options,
+                           const litert::Runtime& runtime, const std::filesystem::path& output,
+                           size_t total, const std::function<bool()>& cancelled) {
   const ScratchFile file(output);
   {
     const quantize::Observers observers(module, tensors);
@@ -32,13 +45,21 @@ Result<std::vector<Range>> Extremes(ir::Module& module, const std::vector<ir::Te
     KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
   }
   KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path()));
-  std::vector<Range> ranges(tensors.size());
+  Reduced reduced;
+  std::vector<Range>& ranges = reduced.ranges;
+  ranges.resize(tensors.size());
+  size_t size = tensors.size() * sizeof(Range);
+  for (const ir::Tensor* tensor : tensors) {
+    reduced.means.emplace_back(static_cast<size_t>(quantize::ChannelsToObserve(*tensor)));
+    size += reduced.means.back().size() * sizeof(float);
+  }
+  double rows = 0;
   for (size_t n = 0; n < batches.size(); ++n) {
     if (cancelled && cancelled()) return Cancelled();
     KL_ASSIGN_OR_RETURN(const std::vector<litert::Array> outputs,
                         RunBatch(*loaded, batches[n], module.input_names));
     const std::vector<std::byte>& ends = outputs.at(0).bytes;
-    if (ends.size() != tensors.size() * sizeof(Range)) {
+    if (ends.size() != size) {
       return Fail("", "internal-calibrate", "calibration gave another number of ranges");
     }
     for (size_t i = 0; i < tensors.size(); ++i) {
@@ -55,9 +76,19 @@ Result<std::vector<Range>> Extremes(ir::Module& module, const std::vector<ir::Te
         ranges[i].Include(seen);
       }
     }
+    rows += Rows(batches[n]);
+    const std::byte* next = ends.data() + tensors.size() * sizeof(Range);
+    for (std::vector<double>& mean : reduced.means) {
+      for (double& m : mean) {
+        float seen;
+        std::memcpy(&seen, next, sizeof(seen));
+        m += (static_cast<double>(seen) - m) * (Rows(batches[n]) / rows);
+        next += sizeof(seen);
+      }
+    }
     if (options.progress) options.progress(n + 1, total);
   }
-  return ranges;
+  return reduced;
 }
 
 // The part of each range that the method keeps, from the values themselves. A group of tensors at a
@@ -120,15 +151,24 @@ Result<quantize::Ranges> Calibrate(ir::Module& module, const std::vector<ir::Ten
   ProbePlan plan;
   if (looks) plan = PlanProbes(module, tensors, batches);
   const size_t total = batches.size() * (1 + plan.groups.size());
-  KL_ASSIGN_OR_RETURN(const std::vector<Range> all, Extremes(module, tensors, batches, options,
-                                                             *runtime, output, total, cancelled));
+  KL_ASSIGN_OR_RETURN(Reduced reduced, Reductions(module, tensors, batches, options, *runtime,
+                                                  output, total, cancelled));
+  const std::vector<Range>& all = reduced.ranges;
   std::vector<Range> kept = all;
   if (looks) {
     KL_ASSIGN_OR_RETURN(
         kept, Kept(module, tensors, all, batches, options, *runtime, output, plan, cancelled));
   }
   quantize::Ranges result;
-  for (size_t i = 0; i < tensors.size(); ++i) result[tensors[i]] = {all[i], kept[i]};
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    quantize::Observed& observed = result[tensors[i]] = {all[i], kept[i]};
+    const std::vector<double>& mean = reduced.means[i];
+    if (mean.empty() ||
+        !std::all_of(mean.begin(), mean.end(), [](double m) { return std::isfinite(m); })) {
+      continue;
+    }
+    observed.mean = std::make_shared<std::vector<double>>(std::move(reduced.means[i]));
+  }
   return result;
 }
 

@@ -1,4 +1,4 @@
-// Ranges of tensors, found by running the float model in LiteRT.
+// Ranges of tensors, and means of what is multiplied by weights, found by running the float model in LiteRT.
 #pragma once
 
 #include <filesystem>

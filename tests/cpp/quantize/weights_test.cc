@@ -57,6 +57,28 @@ TEST(WeightsTest, ErrorsAreAtMostHalfAStep) {
   EXPECT_NEAR(stored->sqnr, 10 * std::log10(signal / noise), 1e-3);
 }
 
+// Steps of 1 and of 2; each 0.25 is rounded to 0, each 0.75 to 1 or 0.
+TEST(WeightsTest, RoundingMovesMeansByItsErrorTimesTheInputs) {
+  const auto shift = [](const ir::Shape& shape, const std::vector<float>& values, int axis,
+                        const std::vector<float>& scale, const std::vector<double>& mean) {
+    return *MeanShift(Weights(shape, values), axis, scale, 127, mean);
+  };
+  // A matrix, and windows of two pixels.
+  EXPECT_THAT(shift({2, 2}, {0.25F, 0.75F, 1, 0.75F}, 0, {1, 2}, {10, 100}),
+              ElementsAre(-0.25 * 10 + 0.25 * 100, 1.0 * 10 - 0.75 * 100));
+  EXPECT_THAT(shift({1, 1, 2, 2}, {0.25F, 0.75F, 0.25F, 0}, 0, {1}, {10, 100}),
+              ElementsAre(-0.5 * 10 + 0.25 * 100));
+  // Two groups of two output channels, one input channel each.
+  EXPECT_THAT(shift({4, 1, 1, 1}, {0.25F, 0.75F, 0.25F, 0.75F}, 0, {1, 1, 1, 1}, {10, 100}),
+              ElementsAre(-2.5, 2.5, -25, 25));
+  // Depthwise: two channels, multiplied for two outputs each, by windows of two pixels.
+  EXPECT_THAT(
+      shift({1, 1, 2, 4}, {0.25F, 0, 0.75F, 0.25F, 0, 0.75F, 0, 0.25F}, 3, {1, 1, 1, 1}, {10, 100}),
+      ElementsAre(-2.5, 2.5, 25, -50));
+  // What is clipped counts, too.
+  EXPECT_THAT(shift({1, 1}, {130}, 0, {1}, {10}), ElementsAre(-30));
+}
+
 TEST(WeightsTest, Int4HasAScaleForEachBlockOfARow) {
   std::vector<float> values(2 * 64);
   for (size_t i = 0; i < values.size(); ++i) {
