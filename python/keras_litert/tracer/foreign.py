@@ -1,8 +1,9 @@
 """Functions of a backend that models call on tensors without Keras.
 
-`jax.image.scale_and_translate` and `jax.image.resize` are linear along each axis, and one axis does
-not know of the others: run on unit vectors they give a matrix for each axis, by which the traced
-tensor is multiplied. What they compute need not be known here.
+Resizing images is linear along each axis, and one axis does not know of the others: run on unit
+vectors, `jax.image.scale_and_translate`, `jax.image.resize`, `tf.image.resize` (also TensorFlow 1's)
+and `torch.nn.functional.interpolate` give a matrix for each axis, by which the traced tensor is
+multiplied. What they compute need not be known here.
 
 `tf.gather` and `tf.linalg.band_part` are spelled with Keras's operations.
 """
@@ -13,23 +14,19 @@ import functools
 import sys
 
 import keras
+import numpy as np
 from keras_litert.tracer.tensors import Tensor
 
 
 def replacements() -> list[tuple[object, str, object]]:
     """(module, name, function) of what is replaced during a trace; originals inside."""
-    tf = sys.modules.get("tensorflow")
-    if tf is not None and keras.backend.backend() == "tensorflow":
-        return [
-            (tf, "gather", _gather(tf.gather)),
-            (tf.linalg, "band_part", _band_part(tf.linalg.band_part)),
-        ]
-    image = getattr(sys.modules.get("jax"), "image", None)
-    if image is None or keras.backend.backend() != "jax":
+    backend = keras.backend.backend()
+    module = sys.modules.get(backend)
+    if module is None or backend not in _REPLACEMENTS:
         return []
     return [
-        (image, "scale_and_translate", _scale_and_translate(image.scale_and_translate)),
-        (image, "resize", _resize(image.resize)),
+        (owner, name, replacement(getattr(owner, name)))
+        for owner, name, replacement in _REPLACEMENTS[backend](module)
     ]
 
 
@@ -68,6 +65,39 @@ def _band_part(original):
     return band_part
 
 
+def _resize_tensorflow(original):
+    @functools.wraps(original)
+    def resize(images, size, *args, **kwargs):
+        if not isinstance(images, Tensor):
+            return original(images, size, *args, **kwargs)
+
+        def along(k, axis, identity, matrix_shape):
+            picture = identity[None, :, :, None]
+            return original(picture, matrix_shape, *args, **kwargs)[0, :, :, 0]
+
+        rank = len(images.shape)
+        shape = (*images.shape[:-3], *size, images.shape[-1])
+        return _separably(images, shape, (rank - 3, rank - 2), along)
+
+    return resize
+
+
+def _interpolate(original):
+    @functools.wraps(original)
+    def interpolate(input, size=None, scale_factor=None, **kwargs):
+        if not isinstance(input, Tensor) or size is None:
+            return original(input, size, scale_factor, **kwargs)
+        size = (size,) * (len(input.shape) - 2) if isinstance(size, int) else size
+
+        def along(k, axis, identity, matrix_shape):
+            return original(identity[None, None], matrix_shape, **kwargs)[0, 0]
+
+        shape = (*input.shape[:2], *size)
+        return _separably(input, shape, range(2, len(shape)), along)
+
+    return interpolate
+
+
 def _scale_and_translate(original):
     @functools.wraps(original)
     def scale_and_translate(image, shape, spatial_dims, scale, translation, *args, **kwargs):
@@ -102,11 +132,26 @@ def _resize(original):
 
 def _separably(image, shape, axes, along):
     """image times, for each axis, the matrix [new, old] that `along` makes of an identity."""
-    import jax.numpy as jnp
-
     for k, axis in enumerate(axes):
-        old, new = image.shape[axis], shape[axis]
-        matrix = along(k, axis, jnp.eye(old, dtype="float32"), (new, old))
+        old, new = image.shape[axis], int(shape[axis])
+        identity = keras.ops.convert_to_tensor(np.eye(old, dtype="float32"))
+        matrix = keras.ops.convert_to_numpy(along(k, axis, identity, (new, old)))
         last = keras.ops.moveaxis(image, axis, -1)
-        image = keras.ops.moveaxis(keras.ops.matmul(last, jnp.transpose(matrix)), -1, axis)
+        image = keras.ops.moveaxis(keras.ops.matmul(last, matrix.T), -1, axis)
     return image
+
+
+# (owner, name, how it is replaced) by backend.
+_REPLACEMENTS = {
+    "jax": lambda jax: (
+        (jax.image, "scale_and_translate", _scale_and_translate),
+        (jax.image, "resize", _resize),
+    ),
+    "tensorflow": lambda tf: (
+        (tf, "gather", _gather),
+        (tf.linalg, "band_part", _band_part),
+        (tf.image, "resize", _resize_tensorflow),
+        (tf.compat.v1.image, "resize", _resize_tensorflow),
+    ),
+    "torch": lambda torch: ((torch.nn.functional, "interpolate", _interpolate),),
+}

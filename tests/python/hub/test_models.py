@@ -15,7 +15,8 @@ from keras_litert import ExportError
 
 def _marks(case):
     marks = []
-    if case.backend == "jax":
+    # PyTorch and TensorFlow run these, too.
+    if case.backend == "jax" and keras.backend.backend() in ("numpy", "jax"):
         marks.append(pytest.mark.jax)
     if case.missing:
         marks.append(pytest.mark.xfail(reason=case.missing, raises=ExportError, strict=True))
