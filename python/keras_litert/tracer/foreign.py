@@ -1,9 +1,9 @@
 """Functions of a backend that models call on tensors without Keras.
 
 Resizing images is linear along each axis, and one axis does not know of the others: run on unit
-vectors, `jax.image.scale_and_translate`, `jax.image.resize`, `tf.image.resize` (also TensorFlow 1's)
-and `torch.nn.functional.interpolate` give a matrix for each axis, by which the traced tensor is
-multiplied. What they compute need not be known here.
+vectors, the functions of `jax.image`, `tf.image` (also TensorFlow 1's) and `torch.nn.functional`
+give a matrix for each axis, by which the traced tensor is multiplied. What they compute need not be
+known here.
 
 `tf.gather` and `tf.linalg.band_part` are spelled with Keras's operations.
 """
