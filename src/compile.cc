@@ -164,6 +164,11 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
   const CalibrateOptions& samples = options.quantize.calibrate;
   const bool has_samples = !samples.samples.empty() || !samples.file.empty();
   const bool advises = quantize_options.advise || (!options.report.empty() && has_samples);
+  // Weights alone are rounded, too: samples tell what that adds to the results.
+  bool corrects = has_samples && searches;
+  if (has_samples && !searches) {
+    KL_ASSIGN_OR_RETURN(corrects, quantize::RoundsWeights(quantize_options));
+  }
   const bool measures = calibrates || searches || advises || has_samples;
   if (measures) {
     KL_ASSIGN_OR_RETURN(batches, ReadSamples(module, samples));
@@ -213,11 +218,16 @@ Result<ConvertReport> Compile(ir::Module& module, const std::filesystem::path& o
 
   // quantize: narrow weights and activations, as the options say.
   quantize::Ranges ranges;
-  if (calibrates) {
-    const std::vector<ir::Tensor*> tensors = quantize::TensorsToObserve(module);
+  if (calibrates || corrects) {
+    CalibrateOptions wanted;
+    if (calibrates) wanted.method = samples.method;
+    wanted.runtime = samples.runtime;
+    wanted.progress = samples.progress;
+    const std::vector<ir::Tensor*> tensors =
+        calibrates ? quantize::TensorsToObserve(module) : quantize::TensorsToAverage(module);
     if (!tensors.empty()) {
       KL_ASSIGN_OR_RETURN(ranges,
-                          Calibrate(module, tensors, batches, samples, output, options.cancelled));
+                          Calibrate(module, tensors, batches, wanted, output, options.cancelled));
     }
   }
   // Recipes are tried on the float model as it is now.

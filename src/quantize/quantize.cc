@@ -117,8 +117,8 @@ class Quantizer {
       : module_(module), book_(std::move(book)), means_(module.main(), ranges) {}
 
   Result<Quantized> Run(const QuantizeOptions& options, const Ranges& ranges) {
+    FindLoops();
     if (book_.needs_calibration()) {
-      FindLoops();
       KL_ASSIGN_OR_RETURN(static_,
                           QuantizeActivations(module_, StaticOperators(), ranges, means_, options));
     }
@@ -222,10 +222,12 @@ class Quantizer {
     }
     report.recipe = Name(recipe);
     if (recipe != Recipe::kFloat32) {
-      const Result<StoredWeights> stored =
-          Stored(weights->constant, recipe, ScaleAxis(*entry, *op));
-      if (!stored) {
-        for (Diagnostic error : stored.error().diagnostics()) {
+      const int axis = ScaleAxis(*entry, *op);
+      const Result<StoredWeights> stored = Stored(weights->constant, recipe, axis);
+      Status status = stored ? CorrectBias(graph, op, recipe, axis, *stored)
+                             : Status(std::unexpected(stored.error()));
+      if (!status) {
+        for (Diagnostic error : status.error().diagnostics()) {
           error.path = layer;
           errors_.push_back(std::move(error));
         }
@@ -267,6 +269,37 @@ class Quantizer {
       known->second = *std::move(stored);
     }
     return known->second;
+  }
+
+  // Where samples told the mean of what is multiplied. Copies of a loop's step have the body's
+  // bias.
+  Status CorrectBias(Graph& graph, Operator* op, Recipe recipe, int axis,
+                     const StoredWeights& stored) {
+    const std::vector<double>* mean = means_.Find(*op);
+    if (mean == nullptr || recipe == Recipe::kFloat16 || BlockSize(recipe) != 0 || IsOfLoop(*op)) {
+      return {};
+    }
+    const ConstantPtr& weights = op->inputs[1]->constant;
+    op->inputs.resize(3);
+    const ConstantPtr bias = op->inputs[2] != nullptr ? op->inputs[2]->constant : nullptr;
+    const std::vector<float>& scale = stored.quantization->scale;
+    ConstantPtr& corrected = biases_[{weights, bias, recipe}];
+    if (corrected == nullptr) {
+      std::vector<double> offsets(scale.size());
+      if (bias != nullptr) {
+        KL_ASSIGN_OR_RETURN(offsets, ir::EvaluateAs<double>(bias));
+      }
+      KL_ASSIGN_OR_RETURN(const std::vector<double> shift,
+                          MeanShift(weights, axis, scale, IsInt4(recipe) ? 7 : 127, *mean));
+      std::vector<float> values;
+      for (size_t c = 0; c < shift.size(); ++c) {
+        values.push_back(static_cast<float>(offsets[c] - shift[c]));
+      }
+      corrected =
+          ir::MakeConstant<float>(DType::kFloat32, {static_cast<int64_t>(values.size())}, values);
+    }
+    graph.SetInput(op, 2, graph.AddConstant(corrected));
+    return {};
   }
 
   void Rewrite(Graph& graph, Operator* op, const WeightOperator& entry, Recipe recipe,
@@ -358,6 +391,8 @@ class Quantizer {
   // By source, bits, block size and axis of the scales.
   std::map<std::tuple<ConstantPtr, int, int, int>, StoredWeights> stored_;
   std::map<std::pair<const Graph*, ConstantPtr>, Tensor*> dequantized_;
+  // By weights and bias; see CorrectBias().
+  std::map<std::tuple<ConstantPtr, ConstantPtr, Recipe>, ConstantPtr> biases_;
   std::unordered_set<uint32_t> looping_;               // origins of loops
   std::unordered_set<const ir::Constant*> in_bodies_;  // of loops and branches
 };
@@ -385,6 +420,11 @@ Result<bool> NeedsCalibration(const QuantizeOptions& options) {
   KL_RETURN_IF_ERROR(CheckType(options.input_type, "the inputs' type", needed));
   KL_RETURN_IF_ERROR(CheckType(options.output_type, "the outputs' type", needed));
   return needed;
+}
+
+Result<bool> RoundsWeights(const QuantizeOptions& options) {
+  KL_ASSIGN_OR_RETURN(const RecipeBook book, RecipeBook::Make(options));
+  return book.rounds_weights();
 }
 
 Result<Quantized> Quantize(ir::Module& module, const QuantizeOptions& options,

@@ -15,6 +15,10 @@ namespace keras_litert::quantize {
 // need such a recipe.
 Result<bool> NeedsCalibration(const QuantizeOptions& options);
 
+// True where some recipe has integer weights, whose rounding the means of what they are multiplied
+// by (TensorsToAverage() in static.h) let biases take back. Fails as RecipeBook::Make().
+Result<bool> RoundsWeights(const QuantizeOptions& options);
+
 struct Quantized {
   // One entry for each operator that has weights or was to compute in integers, also those that
   // stay float.
@@ -24,7 +28,8 @@ struct Quantized {
 };
 
 // Rewrites `module`, which the pipeline has finished with. Without a recipe and rules it does
-// nothing and gives none. `ranges` has the tensors that TensorsToObserve() names.
+// nothing and gives none. `ranges` has the tensors that TensorsToObserve() names, where they
+// are needed; else it may have those of TensorsToAverage().
 Result<Quantized> Quantize(ir::Module& module, const QuantizeOptions& options,
                            const Ranges& ranges);
 

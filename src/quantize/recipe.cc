@@ -113,6 +113,14 @@ bool RecipeBook::needs_calibration() const {
                                         [](const Rule& rule) { return IsStatic(rule.recipe); });
 }
 
+bool RecipeBook::rounds_weights() const {
+  const auto rounds = [](Recipe recipe) {
+    return recipe != Recipe::kFloat32 && recipe != Recipe::kFloat16;
+  };
+  return rounds(base_) || std::any_of(rules_.begin(), rules_.end(),
+                                      [&](const Rule& rule) { return rounds(rule.recipe); });
+}
+
 bool Matches(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;

@@ -43,6 +43,8 @@ class RecipeBook {
   bool empty() const { return base_ == Recipe::kFloat32 && rules_.empty(); }
   // True where some operator may get a recipe that needs calibration.
   bool needs_calibration() const;
+  // True where some operator may get integer weights.
+  bool rounds_weights() const;
   // The recipe of an operator that computes for `layer`. Remembers which rules matched.
   Recipe For(std::string_view layer, ir::BuiltinOperator op);
   // An error (quantize-3) for each rule that matched none of the operators that were asked for;

@@ -646,6 +646,12 @@ std::vector<Tensor*> TensorsToObserve(Module& module) {
   return tensors;
 }
 
+std::vector<Tensor*> TensorsToAverage(Module& module) {
+  std::vector<Tensor*> tensors = TensorsToObserve(module);
+  std::erase_if(tensors, [](const Tensor* x) { return ChannelsToObserve(*x) == 0; });
+  return tensors;
+}
+
 Result<StaticReports> QuantizeActivations(Module& module, const StaticRecipes& recipes,
                                           const Ranges& ranges, const InputMeans& means,
                                           const QuantizeOptions& options) {

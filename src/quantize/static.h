@@ -23,6 +23,9 @@ using StaticReports = std::unordered_map<const ir::Operator*, QuantizedOperator>
 // The float tensors of the main graph whose ranges the rewrite may ask for.
 std::vector<ir::Tensor*> TensorsToObserve(ir::Module& module);
 
+// Those of them whose means biases are corrected by.
+std::vector<ir::Tensor*> TensorsToAverage(ir::Module& module);
+
 // Rewrites the main graph. Operators that LiteRT does not run in integers stay float, with
 // DEQUANTIZE and QUANTIZE around them, and their report has recipe "float32" and the reason.
 // Errors: quantize-4 (weights that are no numbers), quantize-9 (an input or output that was to be

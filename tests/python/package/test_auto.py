@@ -61,7 +61,7 @@ def test_the_saved_recipe_gives_the_same_bytes(tmp_path):
     report = export(tmp_path, min_sqnr=50, save_recipe=recipe)
     assert report.output_errors[0]["sqnr_db"] is None or report.output_errors[0]["sqnr_db"] >= 50
     again = tmp_path / "again.tflite"
-    keras_litert.export(network(), again, quantize=recipe)
+    keras_litert.export(network(), again, quantize=recipe, representative_dataset=ROWS)
     assert again.read_bytes() == (tmp_path / "m.tflite").read_bytes()
     # The tracer finds the same.
     traced = export(tmp_path, min_sqnr=50, strategy="tracer")

@@ -103,7 +103,10 @@ def test_the_recipe_file_gives_the_same_bytes(work):
     saved = json.loads(recipe.read_text())
     assert saved["recipe"] == report["recipe"] and saved["rules"]
     again = folder / "again.tflite"
-    completed = run_cli("convert", source, "-o", again, "--quantize-file", recipe)
+    completed = run_cli(
+        *("convert", source, "-o", again, "--quantize-file", recipe),
+        *("--calibrate", folder / "samples.npz", "--runtime", RUNTIME),
+    )
     assert completed.returncode == 0, completed.stderr
     assert again.read_bytes() == target.read_bytes()
 
