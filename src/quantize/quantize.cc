@@ -239,8 +239,8 @@ class Quantizer {
       if (stored->block_scales != nullptr) {
         report.bytes_after += static_cast<int64_t>(stored->block_scales->byte_size());
       } else if (stored->quantization != nullptr) {
-        // A float scale and an int64 zero point for each channel.
-        report.bytes_after += static_cast<int64_t>(stored->quantization->scale.size()) * 12;
+        // A float scale for each channel. Zero points are all 0, and written once.
+        report.bytes_after += static_cast<int64_t>(stored->quantization->scale.size()) * 4;
       }
       Rewrite(graph, op, *entry, recipe, *stored);
     }

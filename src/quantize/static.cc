@@ -521,7 +521,7 @@ class StaticQuantizer {
     if (!counted) {
       report.bytes_before += static_cast<int64_t>(weights->constant->byte_size());
       report.bytes_after += static_cast<int64_t>(stored.constant->byte_size());
-      report.bytes_after += static_cast<int64_t>(stored.quantization->scale.size()) * 12;
+      report.bytes_after += static_cast<int64_t>(stored.quantization->scale.size()) * 4;
     }
     const std::vector<float>& scale = stored.quantization->scale;
     std::vector<double> shift;

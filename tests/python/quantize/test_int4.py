@@ -84,7 +84,7 @@ def test_fully_connected(recipe, activation, tmp_path):
     (op,) = json.loads(report.stdout)["quantized"]
     block = RECIPES[recipe]
     assert (op["recipe"], op["reason"]) == (recipe, None)
-    assert op["bytes_after"] == 256 * 40 // 2 + (256 * 40 // block * 2 if block else 40 * 12)
+    assert op["bytes_after"] == 256 * 40 // 2 + (256 * 40 // block * 2 if block else 40 * 4)
 
     kernel, bias = (np.asarray(v) for v in model.get_layer("dense").weights)
     weights, steps = fake_quantized(np.ascontiguousarray(kernel.T), block)
