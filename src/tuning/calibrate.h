@@ -1,4 +1,5 @@
-// Ranges of tensors, and means of what is multiplied by weights, found by running the float model in LiteRT.
+// Ranges of tensors, and means of what is multiplied by weights, found by running the float model
+// in LiteRT.
 #pragma once
 
 #include <filesystem>
