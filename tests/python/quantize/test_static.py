@@ -234,7 +234,7 @@ def test_cnn_without_floats(tmp_path):
     expected = keras.ops.convert_to_numpy(model(images, training=False))
     runner = interpreter.get_signature_runner("serving_default")
     scale, zero = label["quantization"]
-    for one, want in zip(q[:3], expected):
+    for one, want in zip(q, expected):
         compiled = run_compiled(target, one[None], runner.get_output_details())
         for outputs in (runner(image=one[None]), compiled):
             got = (outputs["output_0"][0].astype("float32") - zero) * scale
