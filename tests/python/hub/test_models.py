@@ -29,7 +29,8 @@ def _marks(case):
 def test_model(case):
     needed = families.NEEDS.get((case.family, keras.backend.backend()))
     if needed is not None:
-        pytest.importorskip(needed)
+        backend = keras.backend.backend()
+        pytest.importorskip(needed, reason=f"KerasHub's {case.family} needs {needed} on {backend}")
     try:
         result = checks.check(case)
     except Exception as error:
