@@ -31,7 +31,8 @@ Value RefuseStrings(Layer& layer) {
 std::optional<int64_t> ReadBins(Layer& layer) {
   const int64_t bins = layer.config().Int("num_bins");
   if (bins < 1 || bins > ops::kMaxHashBins) {
-    layer.Fail("hashing-2", fmt::format("num_bins = {} is not in 1 … 2^62", bins));
+    layer.Fail("hashing-2", fmt::format("num_bins = {} is not in 1 … 2^62", bins),
+               "The remainder of a 64-bit hash is computed for no more bins: use fewer.");
     return std::nullopt;
   }
   return bins;
