@@ -63,7 +63,9 @@ def archive(entries, compression=zipfile.ZIP_STORED, zip64=False, prefix=b""):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as z:
         for name, content in entries.items():
-            with z.open(name, "w", force_zip64=zip64) as f:
+            entry = zipfile.ZipInfo(name)  # of 1980: the same file every time
+            entry.compress_type = compression
+            with z.open(entry, "w", force_zip64=zip64) as f:
                 f.write(content)
     return prefix + file.getvalue()
 

@@ -63,7 +63,7 @@ Value EmitBiased(Builder& b, BuiltinOperator code, Options options, std::vector<
 Dim WindowedSize(SymbolTable& symbols, Dim in, int filter, int stride, int dilation,
                  Padding padding) {
   if (padding == Padding::SAME) return symbols.CeilDiv(in, stride);
-  const int effective = (filter - 1) * dilation + 1;
+  const int64_t effective = (int64_t{filter} - 1) * dilation + 1;
   return symbols.FloorDiv(symbols.Sum(in, stride - effective), stride);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "ops/elementwise.h"
 #include "ops/table.h"
@@ -227,6 +228,14 @@ bool CheckConvolution(Builder& b, std::string_view function, Value x, Value kern
   if (!channels.is_static() || channels.value() <= 0 || channels.value() % in.value() != 0) {
     return fail("conv-4", fmt::format("an input {} has not the channels of a kernel {}",
                                       x.shape().ToString(), kernel.shape().ToString()));
+  }
+  for (size_t i = 0; i < spatial; ++i) {
+    const int64_t taps = kernel.dim(static_cast<int>(i)).value();
+    if ((taps - 1) * a.dilation_rate[i] >= std::numeric_limits<int32_t>::max()) {
+      return fail("conv-8", fmt::format("a kernel of {} taps at a dilation rate of {} reaches "
+                                        "further than LiteRT's sizes of 32 bits",
+                                        taps, a.dilation_rate[i]));
+    }
   }
   if (!ir::IsFloat(kernel.dtype())) {
     return fail("conv-5",

@@ -194,6 +194,17 @@ def test_every_problem_at_once(keras_file):
     )
 
 
+def test_kernel_that_reaches_beyond_every_size(keras_file):
+    def change(config):
+        config["config"]["layers"][1]["config"]["dilation_rate"] = 2**31 - 1
+
+    change_config(keras_file, change)
+    assert refused(keras_file) == (
+        "convolution: conv-8: conv: a kernel of 3 taps at a dilation rate of 2147483647 reaches "
+        "further than LiteRT's sizes of 32 bits\n"
+    )
+
+
 def test_weight_of_another_shape(keras_file):
     def change(config):
         config["config"]["layers"][3]["config"]["units"] = 5
