@@ -201,7 +201,7 @@ def test_kernel_that_reaches_beyond_every_size(keras_file):
     change_config(keras_file, change)
     assert refused(keras_file) == (
         "convolution: conv-8: conv: a kernel of 3 taps at a dilation rate of 2147483647 reaches "
-        "further than LiteRT's sizes of 32 bits\n"
+        "further than LiteRT's sizes of 32 bits\n" + USUAL
     )
 
 
