@@ -327,7 +327,52 @@ def gemma4_inputs(rng, batch, length):
     }
 
 
+GEMMA4_FRAMES, GEMMA4_CLIP_TOKENS = 18, 5
+
+
+def gemma4_with_audio():
+    encoder = internal("gemma4.gemma4_audio_encoder", "Gemma4AudioEncoder")(
+        input_feat_size=16,
+        hidden_size=8,
+        num_heads=2,
+        num_layers=1,
+        chunk_size=2,
+        context_left=3,
+        conv_kernel_size=3,
+        sscp_conv_channels=(4, 2),
+        output_proj_dims=8,
+        output_dim=8,
+    )
+    return {**_GEMMA4, "audio_encoder": encoder}
+
+
+def gemma4_audio_inputs(rng, batch, length):
+    """A clip, whose last third is silence in all rows but the first, behind the first token."""
+    audio = (np.arange(length) > 0) & (np.arange(length) <= GEMMA4_CLIP_TOKENS)
+    heard = np.ones((batch, 1, GEMMA4_FRAMES), "int32")
+    heard[1:, :, 12:] = 0
+    return {
+        "token_ids": rng.integers(1, 20, (batch, length)).astype("int32"),
+        "padding_mask": np.ones((batch, length), "int32"),
+        "position_ids": np.tile(np.arange(length, dtype="int32"), (batch, 1)),
+        "audio_mel": rng.normal(size=(batch, 1, GEMMA4_FRAMES, 16)).astype("float32"),
+        "audio_mel_mask": heard,
+        "audio_indices": np.tile(np.arange(1, 1 + GEMMA4_CLIP_TOKENS, dtype="int32"), (batch, 1)),
+        "audio_mask": np.tile(audio.astype("int32"), (batch, 1)),
+    }
+
+
 backbone("gemma4", "Gemma4Backbone", _GEMMA4, tasks=("Gemma4CausalLM",))
+backbone(
+    "gemma4",
+    "Gemma4Backbone",
+    gemma4_with_audio,
+    variant="(audio)",
+    tasks=("Gemma4CausalLM",),
+    inputs=gemma4_audio_inputs,
+    sizes=(8,),
+    options={"max_sequence_length": 8, "audio_length": GEMMA4_FRAMES},
+)
 backbone(
     "gemma4",
     "Gemma4Backbone",

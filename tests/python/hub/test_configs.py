@@ -24,45 +24,19 @@ from keras_litert import ExportError, hub
 families.cases()  # Fills families.CASES.
 
 
-def gemma4_with_audio():
-    encoder = families.internal("gemma4.gemma4_audio_encoder", "Gemma4AudioEncoder")(
-        input_feat_size=16,
-        hidden_size=8,
-        num_heads=2,
-        num_layers=1,
-        chunk_size=2,
-        context_left=3,
-        conv_kernel_size=3,
-        sscp_conv_channels=(4, 2),
-        output_proj_dims=8,
-        output_dim=8,
-    )
-    return keras_hub.models.Gemma4Backbone(
-        vocabulary_size=20,
-        image_size=16,
-        num_layers=2,
-        num_query_heads=2,
-        num_key_value_heads=1,
-        hidden_dim=8,
-        intermediate_dim=16,
-        head_dim=4,
-        audio_encoder=encoder,
-    )
+@functools.cache
+def build(name):
+    return families.CASES[name].build()
 
 
 def test_tokens_of_a_clip_follow_from_its_frames(tmp_path):
-    model = gemma4_with_audio()
+    model = build("gemma4-Gemma4Backbone(audio)")
     report = hub.export(model, tmp_path / "model.tflite", max_sequence_length=8, audio_length=18)
     sizes = {name: shape for name, _, shape in report.inputs}
     assert sizes["audio_mel"] == (-1, 1, 18, 16)
     # As many tokens as the encoder makes of 18 frames.
     mel, mask = np.zeros((1, 18, 16), "float32"), np.ones((1, 18), "int32")
     assert sizes["audio_indices"] == (-1, model.audio_encoder(mel, mask).shape[1])
-
-
-@functools.cache
-def build(name):
-    return families.CASES[name].build()
 
 
 def shapes(model, **overrides):
