@@ -8,8 +8,10 @@ For each model and recipe, and each of the three where it has the recipe:
     TFLiteConverter.convert() and of Quantizer.quantize() with its calibration (imports excluded)
   * the file's size
   * SQNR: 10·log10(Σy² / Σ(y − ŷ)²) of the file's outputs against Keras's on inputs that calibration
-    did not see
-  * latency in LiteRT's Interpreter with its default delegate, one thread, batch 1: the median
+    did not see, and its standard error (by bootstrap over the inputs)
+  * latency in LiteRT's Interpreter with its default delegate, one thread, batch 1: the CPU time of
+    a run, the median of many, the files of one recipe in turns; in brackets the median of the
+    turns' ratios to keras-litert's file
   * the digit classifier's accuracy on its held-out digits
 
 Calibration has the same samples for all. Needs tensorflow and ai-edge-quantizer; the weights of
@@ -34,7 +36,8 @@ import numpy as np
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
 RECIPES = ("float32", "float16", "dynamic_int8", "int8", "int16x8", "int4", "int4_block32")
-SAMPLES, HELD_OUT = 64, 200
+SAMPLES, HELD_OUT = 64, 64
+TURNS = 60
 
 
 def digits():
@@ -51,7 +54,7 @@ def application(name):
     import applications
 
     model = applications.conditioned(name)
-    images = applications.images(model, 24)
+    images = applications.images(model, 16 + HELD_OUT)
     return model, images[:16], images[16:], None
 
 
@@ -121,34 +124,56 @@ def input_name(path):
     return Interpreter(str(path)).get_signature_list()["serving_default"]["inputs"][0]
 
 
-def run(path, rows, repeat):
-    """Outputs for each row, and the median time in ms."""
-    from ai_edge_litert.interpreter import Interpreter
+class Run:
+    """A file in an interpreter, with a batch of one."""
 
-    interpreter = Interpreter(str(path), num_threads=1)
-    image = interpreter.get_input_details()[0]
-    interpreter.resize_tensor_input(image["index"], [1, *rows.shape[1:]])
-    interpreter.allocate_tensors()
-    (output,) = interpreter.get_output_details()
-    scale, zero = image["quantization"]
-    if image["dtype"] == np.float32:
-        given = rows
-    else:  # An integer interface: what a caller would do.
-        limits = np.iinfo(image["dtype"])
-        given = np.clip(np.round(rows / scale) + zero, limits.min, limits.max)
-        given = given.astype(image["dtype"])
-    outputs, times = [], []
-    for row in [*given, *[given[0]] * repeat]:
-        interpreter.set_tensor(image["index"], row[None])
-        start = time.perf_counter()
-        interpreter.invoke()
-        times.append(1e3 * (time.perf_counter() - start))
-        outputs.append(interpreter.get_tensor(output["index"])[0])
-    result = np.stack(outputs[: len(rows)]).astype("float32")
-    if output["dtype"] != np.float32:
-        scale, zero = output["quantization"]
-        result = (result - zero) * scale
-    return result, statistics.median(times)
+    def __init__(self, path, rows):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.interpreter = Interpreter(str(path), num_threads=1)
+        image = self.interpreter.get_input_details()[0]
+        self.interpreter.resize_tensor_input(image["index"], [1, *rows.shape[1:]])
+        self.interpreter.allocate_tensors()
+        self.input = image["index"]
+        (self.output,) = self.interpreter.get_output_details()
+        scale, zero = image["quantization"]
+        self.rows = rows
+        if image["dtype"] != np.float32:  # An integer interface: what a caller would do.
+            limits = np.iinfo(image["dtype"])
+            rows = np.clip(np.round(rows / scale) + zero, limits.min, limits.max)
+            self.rows = rows.astype(image["dtype"])
+
+    def outputs(self):
+        """For each row."""
+        outputs = []
+        for row in self.rows:
+            self.interpreter.set_tensor(self.input, row[None])
+            self.interpreter.invoke()
+            outputs.append(self.interpreter.get_tensor(self.output["index"])[0])
+        result = np.stack(outputs).astype("float32")
+        if self.output["dtype"] != np.float32:
+            scale, zero = self.output["quantization"]
+            result = (result - zero) * scale
+        return result
+
+    def milliseconds(self):
+        """CPU time of one run on the last row."""
+        start = time.process_time_ns()
+        self.interpreter.invoke()
+        return 1e-6 * (time.process_time_ns() - start)
+
+
+def sqnr(actual, expected):
+    """In dB, and its standard error."""
+    signal = np.sum(expected.astype("float64") ** 2, axis=-1)
+    noise = np.sum((actual - expected.astype("float64")) ** 2, axis=-1)
+    rng = np.random.default_rng(0)
+
+    def ratio(rows):
+        return 10 * np.log10(np.sum(signal[rows]) / max(np.sum(noise[rows]), 1e-300))
+
+    n = len(signal)
+    return ratio(slice(None)), np.std([ratio(rng.integers(0, n, n)) for _ in range(200)])
 
 
 def main():
@@ -165,7 +190,6 @@ def main():
         folder = pathlib.Path(folder)
         for name in arguments.models:
             model, seen, unseen, labels = digits() if name == "digits" else application(name)
-            unseen = unseen[:HELD_OUT] if labels is None else unseen
             saved = folder / f"{name}.keras"
             model.save(saved)
             expected = np.asarray(model.predict(unseen, verbose=0, batch_size=8))
@@ -178,28 +202,38 @@ def main():
                     "TensorFlow": lambda path: tensorflow(model, samples, recipe, path),
                     "ai-edge-quantizer": lambda path: edge(float_file, samples, recipe, path),
                 }
+                runs, seconds = {}, {}
                 for by, make in makers.items():
-                    path = folder / "q.tflite"
+                    path = folder / f"{by}.tflite"
                     path.unlink(missing_ok=True)
                     try:
                         with contextlib.redirect_stdout(sys.stderr):
-                            seconds = make(path)
+                            seconds[by] = make(path)
                     except Exception as error:
                         message = f"{type(error).__name__}: {str(error).splitlines()[0][:60]}"
                         print(f"| {name} | {recipe} | {by} | {message} | | | | |")
                         continue
-                    if seconds is None:
-                        continue
-                    actual, latency = run(path, unseen, 30)
-                    noise = np.sum((actual.astype("float64") - expected) ** 2)
-                    sqnr = 10 * np.log10(np.sum(expected.astype("float64") ** 2) / noise)
+                    if seconds[by] is not None:
+                        runs[by] = Run(path, unseen)
+                outputs = {by: one.outputs() for by, one in runs.items()}
+                times = [
+                    {by: runs[by].milliseconds() for by in (list(runs)[:: -1 if turn % 2 else 1])}
+                    for turn in range(TURNS)
+                ]
+                for by, actual in outputs.items():
+                    ratio, error = sqnr(actual, expected)
                     accuracy = ""
                     if labels is not None:
                         accuracy = f"{100 * np.mean(actual.argmax(-1) == labels):.1f} %"
+                    latency = statistics.median(turn[by] for turn in times)
+                    beside = ""
+                    if "keras-litert" in runs:
+                        beside = statistics.median(t[by] / t["keras-litert"] for t in times)
+                        beside = f" ({beside:.2f})"
                     print(
-                        f"| {name} | {recipe} | {by} | {seconds:.2f} s | "
-                        f"{path.stat().st_size / 1e3:.1f} kB | {sqnr:.1f} dB | {latency:.2f} ms | "
-                        f"{accuracy} |",
+                        f"| {name} | {recipe} | {by} | {seconds[by]:.2f} s | "
+                        f"{(folder / f'{by}.tflite').stat().st_size / 1e3:.1f} kB | "
+                        f"{ratio:.1f} ± {error:.1f} dB | {latency:.2f} ms{beside} | {accuracy} |",
                         flush=True,
                     )
 

@@ -8,6 +8,10 @@
 // of the result takes it in, so that the operator goes away: a layer normalization's gamma and beta
 // in front of query, key and value, a Rescaling in front of the first convolution.
 //
+// Where the offset has to stay (see below, or because of padding), the factor goes past it:
+//
+//   CONV_2D(ADD(MUL(x, s), c), W, b) ⇒   CONV_2D(ADD(x, c / s), W · s, b)
+//
 // Weights that something else reads too stay as they are: the file would hold them twice. So do
 //   * offsets of the model's inputs: W x + W c loses the digits that x and -c have in common;
 //   * factors of very different sizes: they make columns comparable, and where the result is
@@ -174,6 +178,41 @@ bool AreOfOneSize(const std::vector<float>& factors) {
   return most <= kMostRatio * least;
 }
 
+// Gives the convolutions and products behind `factor` times their weights.
+void Scale(ir::Graph& graph, const std::vector<Operator*>& users, const std::vector<float>& factor,
+           Readers& readers) {
+  for (Operator* user : users) {
+    const int axis = InputAxis(*user, static_cast<int64_t>(factor.size()));
+    const ConstantPtr filter = user->inputs[1]->constant;
+    graph.SetInput(user, 1, graph.AddConstant(ir::ScaledAlong(filter, axis, factor)));
+    readers[user->inputs[1]->constant.get()] = 1;
+  }
+}
+
+// `add` is ADD(·, offset), and its readers can take a factor.
+void MoveFactorPast(ir::Graph& graph, Operator* add, const WithConstant& match,
+                    const std::vector<float>& offset, Readers& readers) {
+  Operator* mul = ProducedBy(match.x, BuiltinOperator::MUL);
+  if (mul == nullptr || graph.OnlyUser(match.x) != add || HasFusedActivation(*mul)) return;
+  const WithConstant product = MatchConstantOperand(*mul);
+  const Shape& shape = match.x->type.shape;
+  if (!product || product.x->type.shape != shape) return;
+  const auto factor = PerChannel(product.constant, shape);
+  if (!factor || !AreOfOneSize(*factor)) return;
+  std::vector<float> before(offset.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    before[i] = offset[i] / (*factor)[i];
+    if (!std::isfinite(before[i])) return;
+  }
+  Scale(graph, add->output()->users, *factor, readers);
+  Shape one;
+  for (int i = 1; i < shape.rank(); ++i) one.Append(1);
+  one.Append(shape[-1]);
+  graph.SetInput(add, 1 - match.position,
+                 graph.AddConstant(ir::MakeConstant<float>(DType::kFloat32, one, before)));
+  Replace(graph, mul, product.x);
+}
+
 void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
   const WithConstant match = MatchConstantOperand(*op);
   if (!match || HasFusedActivation(*op)) return;
@@ -183,27 +222,29 @@ void Fold(ir::Graph& graph, Operator* op, Readers& readers) {
       !shape[-1].is_static() || y->users.empty() || graph.IsOutput(y)) {
     return;
   }
-  const bool offset = op->code == BuiltinOperator::ADD;
-  const std::vector<Operator*> users = y->users;
-  for (const Operator* user : users) {
-    if (!CanTake(*user, y, offset, readers)) return;
-  }
   const auto factor = PerChannel(match.constant, shape);
-  if (!factor || (offset ? IsRawInput(match.x) : !AreOfOneSize(*factor))) return;
-
+  if (!factor) return;
+  const std::vector<Operator*> users = y->users;
+  const auto can_take = [&](bool offset) {
+    return std::all_of(users.begin(), users.end(),
+                       [&](const Operator* user) { return CanTake(*user, y, offset, readers); });
+  };
+  if (op->code == BuiltinOperator::MUL) {
+    if (!AreOfOneSize(*factor) || !can_take(/*offset=*/false)) return;
+    Scale(graph, users, *factor, readers);
+    Replace(graph, op, match.x);
+    return;
+  }
+  if (IsRawInput(match.x) || !can_take(/*offset=*/true)) {
+    if (can_take(/*offset=*/false)) MoveFactorPast(graph, op, match, *factor, readers);
+    return;
+  }
   for (Operator* user : users) {
-    const ConstantPtr filter = user->inputs[1]->constant;
-    if (offset) {
-      if (user->inputs.size() < 3) user->inputs.push_back(nullptr);
-      const Tensor* bias = user->inputs[2];
-      graph.SetInput(
-          user, 2,
-          graph.AddConstant(BiasWithOffset(filter, bias ? bias->constant : nullptr, *factor)));
-    } else {
-      const int axis = InputAxis(*user, shape[-1].value());
-      graph.SetInput(user, 1, graph.AddConstant(ir::ScaledAlong(filter, axis, *factor)));
-      readers[user->inputs[1]->constant.get()] = 1;
-    }
+    if (user->inputs.size() < 3) user->inputs.push_back(nullptr);
+    const Tensor* bias = user->inputs[2];
+    graph.SetInput(user, 2,
+                   graph.AddConstant(BiasWithOffset(user->inputs[1]->constant,
+                                                    bias ? bias->constant : nullptr, *factor)));
   }
   Replace(graph, op, match.x);
 }

@@ -26,11 +26,14 @@ std::span<const Pass> Pipeline() {
       // Scales and offsets go into the convolution first, so that the activation behind them is the
       // convolution's.
       {"fold_batch_norm", FoldBatchNorm},
-      // Behind it: what stands between two convolutions belongs to the first.
+      // First, so that factors in front of padding stand in front of the convolution.
+      {"fold_padding", FoldPadding},
+      // Behind fold_batch_norm: what stands between two convolutions belongs to the first.
       {"fold_input_scale", FoldInputScale},
       {"fuse_activations", FuseActivations},
-      {"fold_padding", FoldPadding},
       {"fold_strides", FoldStrides},
+      // Behind all that fold or compare constants.
+      {"widen_channel_constants", WidenChannelConstants},
       // Behind all that choose operators: none of them needs to know which kernels exist.
       {"legalize_types", LegalizeTypes},
       // What the others left twice or unused.

@@ -22,6 +22,7 @@ void FoldInputScale(ir::Module& module);
 void FuseActivations(ir::Module& module);
 void FoldPadding(ir::Module& module);
 void FoldStrides(ir::Module& module);
+void WidenChannelConstants(ir::Module& module);
 void LegalizeFloats(ir::Module& module);
 void LegalizeTypes(ir::Module& module);
 

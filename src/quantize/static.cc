@@ -145,7 +145,7 @@ class StaticQuantizer {
       if (kernel->scales == Scales::kFixed) continue;
       if (std::string reason = WhyNot(op.outputs[i], "its result"); !reason.empty()) return reason;
     }
-    if (op.code == MUL) {
+    if (op.code == MUL || op.code == ADD || op.code == SUB) {
       if (std::string reason = WhyNotFactors(op, dtype); !reason.empty()) return reason;
     }
     // 1/√0 and log 0: what is close to 0 must not become 0.
@@ -158,7 +158,8 @@ class StaticQuantizer {
 
   // Columns of a table have scales of their own until they are multiplied by factors that make them
   // comparable. One step for all of them, before that, is more than the small ones have: a factor f
-  // makes f · step of it, which must be few steps of the result.
+  // makes f · step of it, which must be few steps of the result. Likewise for what is far from 0
+  // until its mean is taken away, f being 1.
   std::string WhyNotFactors(const Operator& op, DType dtype) const {
     for (const size_t i : {0, 1}) {
       const Tensor* factors = op.inputs[i];
@@ -168,12 +169,12 @@ class StaticQuantizer {
       const std::optional<Range> in = RangeOfTensor(x);
       const std::optional<Range> out = RangeOfTensor(op.output());
       if (!f || !in || !out) continue;
-      const double largest = std::max(std::fabs(f->min), std::fabs(f->max));
+      const double largest = op.code == MUL ? std::max(std::fabs(f->min), std::fabs(f->max)) : 1;
       const double steps = largest * AffineOf(*in, dtype).scale / AffineOf(*out, dtype).scale;
       constexpr double kMost = 32;
       if (steps > kMost) {
-        return fmt::format("its factors make {:.0f} steps of its result of one step of its input",
-                           steps);
+        return fmt::format("its {} make {:.0f} steps of its result of one step of its input",
+                           op.code == MUL ? "factors" : "offsets", steps);
       }
     }
     return "";

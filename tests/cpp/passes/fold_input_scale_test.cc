@@ -43,13 +43,38 @@ TEST(FoldInputScaleTest, AnOffsetStaysInFrontOfPadding) {
 }
 
 // As the Normalization layer has it: mean 1000 and standard deviation 1 would cancel in float32.
+// The factor goes past the offset.
 TEST(FoldInputScaleTest, AnOffsetOfTheInputStays) {
   TestModule t;
   const Value x = t.Input("x", {2, 2});
   const Value y = lrt::Add(t.b, lrt::Mul(t.b, x, t.Ramp({2})), t.Ramp({2}, -1000));
   t.Output(lrt::FullyConnected(t.b, y, t.Ramp({3, 2}), Value()));
   FoldInputScale(t.module);
-  EXPECT_EQ(t.NumOperators(), 3U);
+  EXPECT_EQ(t.NumOperators(), 2U);
+}
+
+TEST(FoldInputScaleTest, AFactorGoesPastAnOffsetThatStaysInFrontOfPadding) {
+  TestModule t;
+  const Value x = t.Input("x", {t.Batch(), 4, 4, 2});
+  lrt::Window2D same;
+  same.padding = lrt::Padding::SAME;
+  const Value y = lrt::Add(t.b, lrt::Mul(t.b, x, t.Ramp({2}, 0.5F)), t.Ramp({1, 2}));
+  t.Output(lrt::Conv2D(t.b, y, t.Ramp({1, 2, 2, 2}), t.Ramp({1}), same));
+  t.Output(lrt::DepthwiseConv2D(t.b, y, t.Ramp({1, 2, 2, 2}, 2), Value(), same, 1));
+  ExpectRewrite("fold_input_scale_past_offset", t, FoldInputScale);
+}
+
+TEST(FoldInputScaleTest, AFactorStaysBehindAnOffsetWhereItIsReadOtherwise) {
+  TestModule t;
+  const Value x = t.Input("x", {2, 2});
+  const Value scaled = lrt::Mul(t.b, x, t.Ramp({2}));
+  t.Output(lrt::FullyConnected(t.b, lrt::Add(t.b, scaled, t.Ramp({2})), t.Ramp({3, 2}), Value()));
+  t.Output(scaled);
+  const Value zero = t.b.Constant(DType::kFloat32, {2}, std::vector<float>{0, 1});
+  const Value lost = lrt::Add(t.b, lrt::Mul(t.b, x, zero), t.Ramp({2}));
+  t.Output(lrt::FullyConnected(t.b, lost, t.Ramp({3, 2}, 2), Value()));
+  FoldInputScale(t.module);
+  EXPECT_EQ(t.NumOperators(), 6U);
 }
 
 // The same, of numbers that come as integers and in another order.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from oracle import check_layer, check_refused, refused, shows
+from oracle import check, check_layer, check_refused, refused, shows
 
 RNG = np.random.default_rng(7)
 
@@ -31,6 +31,22 @@ def test_normalization_adapted(axis, invert):
     layer = layers.Normalization(axis=axis, invert=invert)
     layer.adapt(RNG.normal(2, 3, (20, 4, 5, 3)).astype("float32"))
     check_layer(layer, (4, 5, 3), randomized=False)
+
+
+@shows("layers.Normalization", "mean", "variance")
+@shows("layers.Rescaling", "scale", "offset")
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("width", [65, None])
+def test_normalized_images_in_front_of_convolutions(padding, width):
+    """The factors are the convolution's; offsets stay in front of padding."""
+    inputs = keras.Input((67, width, 3), name="x")
+    x = layers.Rescaling([0.2, -0.1, 0.5], [1, -2, 3])(inputs)
+    x = layers.Normalization(mean=[1000.0, 2.0, -3.0], variance=[4.0, 1.0, 2.0])(x)
+    y = layers.Conv2D(4, 3, strides=2, padding=padding)(x)
+    z = layers.DepthwiseConv2D(3, padding="same")(x)
+    images = RNG.uniform(4900, 5100, (2, 67, 65, 3)).astype("float32")
+    result = check(keras.Model(inputs, [y, z]), [[images]])
+    assert "MUL" not in result.operators
 
 
 @shows("layers.Normalization", "mean", "variance")

@@ -357,6 +357,43 @@ def test_columns_of_other_sizes_stay_float_until_they_are_scaled(tmp_path):
     assert reports["FULLY_CONNECTED"]["recipe"] == "static_wi8_ai8"
 
 
+def test_columns_far_from_0_stay_float_until_their_mean_is_taken_away(tmp_path):
+    """1000 ± 1: one step of 0 … 1003 is more than what is to be told apart."""
+    x = keras.Input((12,), name="x")
+    deviation = np.linspace(1, 3, 12)
+    y = layers.Normalization(mean=np.full(12, 1000.0), variance=deviation**2, name="centered")(x)
+    model = keras.Model(x, layers.Dense(20, name="d")(y))
+    model.get_layer("d").kernel.assign(np.random.default_rng(0).normal(size=(12, 20)))
+    rows = (1000 + deviation * np.random.default_rng(1).normal(size=(32, 12))).astype("float32")
+    np.savez(tmp_path / "samples.npz", x=rows)
+    result = check(
+        model,
+        [[rows]],
+        randomized=False,
+        arguments=(
+            *("--quantize", "int8", "--calibrate", tmp_path / "samples.npz"),
+            *("--runtime", RUNTIME),
+        ),
+        tolerance=WEIGHTS + INT8,
+    )
+    reports = {op["op"]: op for op in result.report["quantized"]}
+    assert reports["ADD"]["recipe"] == "float32"
+    assert "its offsets make" in reports["ADD"]["reason"]
+    assert reports["FULLY_CONNECTED"]["recipe"] == "static_wi8_ai8"
+
+
+def test_normalized_images_are_centered_and_their_factors_are_the_convolutions(tmp_path):
+    """As EfficientNet has it: 0 … 255, its mean taken away, scaled, padded, and convolved."""
+    x = keras.Input((64, 64, 3), name="x")
+    y = layers.Rescaling(1 / 255)(x)
+    y = layers.Normalization(mean=[0.5, 0.45, 0.4], variance=[0.05, 0.06, 0.04])(y)
+    y = layers.ZeroPadding2D(((0, 1), (0, 1)))(y)
+    model = keras.Model(x, layers.Conv2D(8, 3, strides=2, name="c")(y))
+    result = quantized(model, "int8", tmp_path, WEIGHTS + INT8, low=0, high=255)
+    assert is_float_free(result)
+    assert set(result.operators) == {"QUANTIZE", "ADD", "CONV_2D", "DEQUANTIZE"}
+
+
 def test_mixed_precision(tmp_path):
     """Rules: one layer float, one of other weights, one with other activations."""
     x = keras.Input((12,), name="x")
