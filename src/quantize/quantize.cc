@@ -276,21 +276,21 @@ class Quantizer {
   Status CorrectBias(Graph& graph, Operator* op, Recipe recipe, int axis,
                      const StoredWeights& stored) {
     const std::vector<double>* mean = means_.Find(*op);
-    if (mean == nullptr || recipe == Recipe::kFloat16 || BlockSize(recipe) != 0 || IsOfLoop(*op)) {
-      return {};
-    }
+    if (mean == nullptr || recipe == Recipe::kFloat16 || IsOfLoop(*op)) return {};
     const ConstantPtr& weights = op->inputs[1]->constant;
     op->inputs.resize(3);
     const ConstantPtr bias = op->inputs[2] != nullptr ? op->inputs[2]->constant : nullptr;
-    const std::vector<float>& scale = stored.quantization->scale;
     ConstantPtr& corrected = biases_[{weights, bias, recipe}];
     if (corrected == nullptr) {
-      std::vector<double> offsets(scale.size());
+      KL_ASSIGN_OR_RETURN(const std::vector<double> shift,
+                          stored.block_scales != nullptr
+                              ? BlockMeanShift(weights, stored.block_scales, *mean)
+                              : MeanShift(weights, axis, stored.quantization->scale,
+                                          IsInt4(recipe) ? 7 : 127, *mean));
+      std::vector<double> offsets(shift.size());
       if (bias != nullptr) {
         KL_ASSIGN_OR_RETURN(offsets, ir::EvaluateAs<double>(bias));
       }
-      KL_ASSIGN_OR_RETURN(const std::vector<double> shift,
-                          MeanShift(weights, axis, scale, IsInt4(recipe) ? 7 : 127, *mean));
       std::vector<float> values;
       for (size_t c = 0; c < shift.size(); ++c) {
         values.push_back(static_cast<float>(offsets[c] - shift[c]));

@@ -259,6 +259,34 @@ Result<std::vector<double>> MeanShift(const ConstantPtr& x, int axis,
   return shift;
 }
 
+Result<std::vector<double>> BlockMeanShift(const ConstantPtr& x, const ConstantPtr& scales,
+                                           const std::vector<double>& mean) {
+  KL_ASSIGN_OR_RETURN(const std::vector<float> scale, ir::EvaluateAs<float>(scales));
+  const ir::Shape& shape = scales->type().shape;
+  const auto blocks = static_cast<size_t>(shape[1].value());  // of a row
+  const size_t block = mean.size() / blocks;
+  std::vector<double> shift(static_cast<size_t>(shape[0].value()));
+  KL_RETURN_IF_ERROR(ir::VisitBytes(x, [&](std::span<const Constant::Run> runs) -> Status {
+    for (const Constant::Run& run : runs) {
+      const size_t first = run.offset / sizeof(float);
+      ChannelOf::Blocks(*x, static_cast<int>(block))
+          .ForEach(first, run.bytes.size() / sizeof(float),
+                   [&](size_t channel, size_t begin, size_t end) {
+                     const float s = scale[channel];
+                     const double* m = &mean[(first + begin) % mean.size()];
+                     double sum = 0;
+                     for (size_t i = begin; i < end; ++i) {
+                       const float value = At(run.bytes, i);
+                       sum += static_cast<double>(Rounded(value, s, kMax4) * s - value) * *m++;
+                     }
+                     shift[channel / blocks] += sum;
+                   });
+    }
+    return {};
+  }));
+  return shift;
+}
+
 Result<StoredWeights> ToInt4(const ConstantPtr& x, int axis) {
   KL_ASSIGN_OR_RETURN(std::vector<float> largest, Largest(x, axis));
   KL_ASSIGN_OR_RETURN(

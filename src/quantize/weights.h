@@ -44,6 +44,10 @@ Result<StoredWeights> ToInt8(const ir::ConstantPtr& x, int axis, std::vector<flo
 Result<std::vector<double>> MeanShift(const ir::ConstantPtr& x, int axis,
                                       const std::vector<float>& scale, float most,
                                       const std::vector<double>& mean);
+// The same of int4 in blocks, whose scales are `scales` [rows, blocks of a row]. REQUIRES: `mean`
+// has an element for each of a row.
+Result<std::vector<double>> BlockMeanShift(const ir::ConstantPtr& x, const ir::ConstantPtr& scales,
+                                           const std::vector<double>& mean);
 
 // As ToInt8(), onto [-7, 7]; the largest weights of a channel are clipped where that makes its
 // squared error less. The weights are read once more for that.

@@ -14,6 +14,7 @@ RUNTIME = pathlib.Path(ai_edge_litert.__file__).parent
 
 PRODUCTS = {
     "Dense": (layers.Dense(32), (40,)),
+    "Dense of blocks": (layers.Dense(32), (64,)),
     "Dense of rank 3": (layers.Dense(32), (5, 40)),
     "Conv2D": (layers.Conv2D(32, 3), (12, 12, 4)),
     "Conv2D, groups": (layers.Conv2D(36, 3, groups=3), (12, 12, 12)),
@@ -29,6 +30,7 @@ LIMITS = {
     "weight_only_int8": 1e-5,
     "dynamic_int8": 5e-4,
     "int4": 5e-4,
+    "int4_block32": 5e-4,
 }
 
 
