@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -160,6 +161,28 @@ void MutateOnce(Json& config, Random& random) {
   }
 }
 
+// A folder that goes with the process. Its path has the same length in every run, and so has what the
+// code does for it: runs with one seed are one run.
+class Folder {
+ public:
+  Folder() {
+    const std::filesystem::path fast = "/dev/shm";
+    path_ = (std::filesystem::exists(fast) ? fast : std::filesystem::temp_directory_path()) /
+            "model_fuzzer.XXXXXX";
+    if (mkdtemp(path_.data()) == nullptr) std::abort();
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::filesystem::path operator/(std::string_view name) const {
+    return std::filesystem::path(path_) / name;
+  }
+
+ private:
+  std::string path_;
+};
+
 }  // namespace
 }  // namespace keras_litert
 
@@ -184,12 +207,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace keras_litert;
-  static const std::filesystem::path kOutput = [] {
-    const std::filesystem::path fast = "/dev/shm";
-    const std::filesystem::path folder =
-        std::filesystem::exists(fast) ? fast : std::filesystem::temp_directory_path();
-    return folder / ("model_fuzzer." + std::to_string(std::random_device()()) + ".tflite");
-  }();
+  static const Folder kFolder;
+  static const std::filesystem::path kOutput = kFolder / "model.tflite";
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const size_t end = std::min(text.find('\0'), text.size());
   const auto archive = archive::OpenKeras(

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "ir/operators.h"
 #include "layers/table.h"
 #include "ops/activation.h"
 #include "ops/einsum.h"
 #include "ops/elementwise.h"
+#include "ops/linear.h"
 #include "ops/reduction.h"
 
 namespace keras_litert::layers {
@@ -303,6 +305,21 @@ Argument GroupedQueryAttention(Layer& layer, Arguments& call) {
   return Result(c, output, result.scores);
 }
 
+// x · y on their last two axes, y's exchanged first if `transposed`. The layers do not cast integers,
+// so the dtypes may differ; keras.ops.matmul promotes them.
+Value Product(Builder& b, Value x, Value y, bool transposed) {
+  if (x.dtype() == y.dtype() && ir::IsFloat(x.dtype())) {
+    return lrt::BatchMatMul(b, x, y, false, transposed);
+  }
+  if (transposed) {
+    std::vector<int> axes(static_cast<size_t>(y.rank()));
+    std::iota(axes.begin(), axes.end(), 0);
+    std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
+    y = lrt::Transpose(b, y, axes);
+  }
+  return ops::Matmul(b, x, y);
+}
+
 // Attention and AdditiveAttention: called on [query, value] or [query, value, key], masks likewise.
 // `score` gives the scores [batch, T, S] of query and key.
 template <typename Score>
@@ -346,9 +363,10 @@ Argument AttendTo(Layer& layer, Arguments& call, Score score) {
     const double low = scores.dtype() == DType::kFloat16 ? -65504.0 : -1e9;
     scores = lrt::Add(b, scores, ops::MaskBias(b, mask, scores.dtype(), low));
   }
-  const Value weights = lrt::Softmax(b, scores);
-  Value output = lrt::BatchMatMul(b, weights, value);
-  if (query_mask.ok()) {
+  const Value weights = ops::Softmax(b, scores);
+  if (!weights.ok()) return Value();
+  Value output = Product(b, weights, value, false);
+  if (query_mask.ok() && output.ok()) {
     const Value seen = lrt::Cast(b, query_mask, output.dtype());
     output = lrt::Mul(b, output, lrt::ExpandDims(b, seen, seen.rank()));
   }
@@ -359,7 +377,7 @@ Argument AttendTo(Layer& layer, Arguments& call, Score score) {
 
 // query [batch, T, D] + key [batch, S, D], each with each: [batch, T, S, D].
 Value Pairs(Builder& b, Value query, Value key) {
-  return lrt::Add(b, lrt::ExpandDims(b, query, query.rank() - 1),
+  return ops::Add(b, lrt::ExpandDims(b, query, query.rank() - 1),
                   lrt::ExpandDims(b, key, key.rank() - 2));
 }
 
@@ -371,8 +389,8 @@ Argument Attention(Layer& layer, Arguments& call) {
       layer.config().Bool("use_scale", false) ? layer.Weight(index++, "scale", Shape()) : Value();
   if (mode == "dot") {
     return AttendTo(layer, call, [&](Value query, Value key) {
-      const Value scores = lrt::BatchMatMul(b, query, key, false, true);
-      return scale.ok() ? lrt::Mul(b, scores, scale) : scores;
+      const Value scores = Product(b, query, key, true);
+      return scale.ok() ? ops::Multiply(b, scores, scale) : scores;
     });
   }
   if (mode != "concat") {
@@ -381,8 +399,8 @@ Argument Attention(Layer& layer, Arguments& call) {
   const Value weight = layer.Weight(index, "concat_score_weight", Shape());
   return AttendTo(layer, call, [&](Value query, Value key) {
     Value pairs = Pairs(b, query, key);
-    if (scale.ok()) pairs = lrt::Mul(b, pairs, scale);
-    return lrt::Mul(b, ops::Sum(b, ops::Tanh(b, pairs), std::vector<int>{-1}), weight);
+    if (scale.ok()) pairs = ops::Multiply(b, pairs, scale);
+    return ops::Multiply(b, ops::Sum(b, ops::Tanh(b, pairs), std::vector<int>{-1}), weight);
   });
 }
 
@@ -395,7 +413,7 @@ Argument AdditiveAttention(Layer& layer, Arguments& call) {
                           : Value();
   return AttendTo(layer, call, [&](Value query, Value key) {
     Value pairs = ops::Tanh(b, Pairs(b, query, key));
-    if (scale.ok()) pairs = lrt::Mul(b, pairs, scale);
+    if (scale.ok()) pairs = ops::Multiply(b, pairs, scale);
     return ops::Sum(b, pairs, std::vector<int>{-1});
   });
 }

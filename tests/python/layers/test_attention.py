@@ -247,6 +247,23 @@ def test_additive_attention(use_scale, length):
     check(keras.Model([q, v], outputs), size=((4, 5), (6, 3)))
 
 
+@shows("layers.Attention", "score_mode", "use_scale")
+@shows("layers.AdditiveAttention", "use_scale")
+@pytest.mark.parametrize("integer", ["query", "value", "both"])
+def test_attention_of_integers(integer):
+    """Layers do not cast integers to their dtype, so operations promote them."""
+    q = keras.Input((4, 6), name="q", dtype="float32" if integer == "value" else "int32")
+    v = keras.Input((None, 6), name="v", dtype="float32" if integer == "query" else "int32")
+    outputs = [
+        layers.Attention(use_scale=True)([q, v]),
+        layers.Attention(score_mode="concat")([q, v]),
+        layers.AdditiveAttention()([q, v]),
+    ]
+    if integer != "both":
+        outputs.append(layers.Attention()([q, v]))
+    check(keras.Model([q, v], outputs), size=((4, 5), (4, 3)))
+
+
 @shows("layers.Attention", "mask")
 @shows("layers.AdditiveAttention", "mask")
 @pytest.mark.parametrize("causal", [False, True])
