@@ -161,8 +161,7 @@ void MutateOnce(Json& config, Random& random) {
   }
 }
 
-// A folder that goes with the process. Its path has the same length in every run, and so has what the
-// code does for it: runs with one seed are one run.
+// A folder that goes with the process.
 class Folder {
  public:
   Folder() {

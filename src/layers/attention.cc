@@ -305,8 +305,8 @@ Argument GroupedQueryAttention(Layer& layer, Arguments& call) {
   return Result(c, output, result.scores);
 }
 
-// x · y on their last two axes, y's exchanged first if `transposed`. The layers do not cast integers,
-// so the dtypes may differ; keras.ops.matmul promotes them.
+// x · y on their last two axes, y's exchanged first if `transposed`. The layers do not cast
+// integers, so the dtypes may differ; keras.ops.matmul promotes them.
 Value Product(Builder& b, Value x, Value y, bool transposed) {
   if (x.dtype() == y.dtype() && ir::IsFloat(x.dtype())) {
     return lrt::BatchMatMul(b, x, y, false, transposed);
