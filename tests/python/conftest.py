@@ -32,6 +32,16 @@ def fresh_keras():
     keras.config.set_image_data_format("channels_last")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def compiled_for_one_module():
+    """JAX keeps what it compiles for ever, which for all tests is more than memory holds."""
+    yield
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+
+
 # --- The record: --support-json PATH --------------------------------------------------------------
 #
 # A list of {"test", "outcome", "shows": [[name, argument…]], "refused": [[name, reason]]}. With
