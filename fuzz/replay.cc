@@ -4,7 +4,10 @@
 //
 // Input number i, from FIRST on, is a seed changed as the target's mutator changes it, with numbers
 // drawn from i alone. libFuzzer's own runs follow what they cover, so no two of them are equal:
-// they search, this one judges a commit. Before a run its input is written to LAST_INPUT.
+// they search, this one judges a commit. Before a run its input is written to LAST_INPUT; one that
+// takes more than half a minute ends the process.
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -119,6 +122,7 @@ int main(int argc, char** argv) {
     std::ofstream(argv[3], std::ios::binary)
         .write(reinterpret_cast<const char*>(input.data()),
                static_cast<std::streamsize>(input.size()));
+    alarm(30);
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
   std::printf("%zu seeds and %u inputs changed from them: no finding\n", seeds.size(), count);
