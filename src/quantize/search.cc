@@ -7,49 +7,53 @@
 namespace keras_litert::quantize {
 namespace {
 
-// Noise saved for each byte more. REQUIRES: b has more bytes than a.
-double Gain(const Choice& a, const Choice& b) {
-  return (a.noise - b.noise) / static_cast<double>(b.bytes - a.bytes);
-}
-
-// The lower convex hull: more bytes, less noise, ever less gain.
-std::vector<Choice> Hull(std::vector<Choice> choices) {
-  std::stable_sort(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
+// Leaves what nothing else beats in both, in order.
+template <typename T>
+void KeepBest(std::vector<T>& all) {
+  std::stable_sort(all.begin(), all.end(), [](const T& a, const T& b) {
     return a.bytes != b.bytes ? a.bytes < b.bytes : a.noise < b.noise;
   });
-  std::vector<Choice> hull;
-  for (Choice& choice : choices) {
-    if (!hull.empty() && choice.noise >= hull.back().noise) continue;
-    while (hull.size() >= 2 &&
-           Gain(hull[hull.size() - 2], hull.back()) <= Gain(hull.back(), choice)) {
-      hull.pop_back();
-    }
-    hull.push_back(std::move(choice));
+  size_t kept = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (kept > 0 && all[i].noise >= all[kept - 1].noise) continue;
+    if (i != kept) all[kept] = std::move(all[i]);
+    ++kept;
   }
-  return hull;
+  all.erase(all.begin() + static_cast<std::ptrdiff_t>(kept), all.end());
 }
 
 }  // namespace
 
-std::vector<size_t> MakePath(std::vector<Part>& parts) {
-  struct Step {
-    size_t part;
-    double gain;
-  };
-  std::vector<Step> steps;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    std::vector<Choice>& choices = parts[i].choices;
-    choices = Hull(std::move(choices));
-    for (size_t j = 1; j < choices.size(); ++j) {
-      steps.push_back({i, Gain(choices[j - 1], choices[j])});
+std::vector<Combination> ParetoFront(std::vector<Part>& parts, size_t most) {
+  std::vector<Combination> front(1);
+  for (Part& part : parts) {
+    KeepBest(part.choices);
+    std::vector<Combination> longer;
+    longer.reserve(front.size() * part.choices.size());
+    for (size_t i = 0; i < part.choices.size(); ++i) {
+      for (const Combination& so_far : front) {
+        longer.push_back(
+            {{}, so_far.bytes + part.choices[i].bytes, so_far.noise + part.choices[i].noise});
+        // Only who it came from, for now: most of these are beaten.
+        longer.back().choices = {static_cast<size_t>(&so_far - front.data()), i};
+      }
     }
+    KeepBest(longer);
+    if (longer.size() > most) {
+      for (size_t i = 0; i < most; ++i) {
+        const size_t from = i * (longer.size() - 1) / (most - 1);
+        if (from != i) longer[i] = std::move(longer[from]);
+      }
+      longer.erase(longer.begin() + static_cast<std::ptrdiff_t>(most), longer.end());
+    }
+    for (Combination& one : longer) {
+      std::vector<size_t> choices = front[one.choices[0]].choices;
+      choices.push_back(one.choices[1]);
+      one.choices = std::move(choices);
+    }
+    front = std::move(longer);
   }
-  // Stable: the steps of one part, whose gains fall, stay in order.
-  std::stable_sort(steps.begin(), steps.end(),
-                   [](const Step& a, const Step& b) { return a.gain > b.gain; });
-  std::vector<size_t> path;
-  for (const Step& step : steps) path.push_back(step.part);
-  return path;
+  return front;
 }
 
 QuantizeOptions MakeRecipe(const std::vector<Part>& parts, std::span<const size_t> choices,

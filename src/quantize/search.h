@@ -1,8 +1,8 @@
 // Searching a mixed recipe: which part of the model to store in more bytes next.
 //
-// Noise of parts adds up in the output, nearly: it is small and not correlated. So what is best for
-// a number of bytes is found part by part, by the noise that each further byte saves (the lower
-// convex hull of bytes and noise). The result is measured by the caller.
+// Noise of parts adds up in the output, nearly: it is small and not correlated. So the noise of any
+// combination of choices is predicted from that of each, and those that no other beats in both
+// bytes and noise are found part by part. The caller measures some of them.
 #pragma once
 
 #include <cstddef>
@@ -29,11 +29,18 @@ struct Part {
   std::vector<Choice> choices;
 };
 
-// Leaves of every part's choices those that are worth their bytes, fewest bytes and most noise
-// first. Gives the parts in the order in which to go on to their next choice, from all at their
-// first to all at their last, by falling noise per byte. Deterministic. REQUIRES: every part has a
-// choice; noise and bytes are at least 0, noise is no NaN.
-std::vector<size_t> MakePath(std::vector<Part>& parts);
+// What each part gets: indices into parts[i].choices.
+struct Combination {
+  std::vector<size_t> choices;
+  int64_t bytes = 0;
+  double noise = 0;
+};
+
+// Puts every part's choices in order, fewest bytes and most noise first, without those that another
+// beats in both. Gives the combinations that no other beats, likewise in order, the first and the
+// last of them included; at most `most` of them, evenly spread. Deterministic. REQUIRES: every part
+// has a choice; noise and bytes are at least 0, noise is no NaN; most >= 2.
+std::vector<Combination> ParetoFront(std::vector<Part>& parts, size_t most);
 
 // The recipe that gives each part its choice: choices[i] is an index into parts[i].choices. Parts
 // that have the recipe `base` need no rule; with an empty `base` the most frequent recipe becomes

@@ -2,10 +2,13 @@
 //
 //   1. Each recipe for the whole model: what it makes of each layer, in bytes.
 //   2. Each layer's noise alone: the float model with that layer quantized, on some samples.
-//   3. From every layer in its smallest form to every layer in its most exact one, the layer that
-//      saves most noise for a byte next (quantize/search.h). The first place on this path that
-//      keeps to the budget is found by bisection, each step measured.
-//   4. Layers on it whose bytes turn out not to be needed go back.
+//   3. The combinations of all layers' choices that none is predicted to beat in both bytes and
+//      noise (quantize/search.h). The first of them that keeps to the budget is found by bisection,
+//      each step measured; then some smaller ones are measured that are predicted to be little
+//      worse.
+//   4. From the smallest file that was accurate, single layers are made smaller again.
+//
+// What is found is the best of all that was measured.
 #include "tuning/auto_quantize.h"
 
 #include <fmt/core.h>
@@ -28,6 +31,7 @@ namespace keras_litert {
 namespace {
 
 using quantize::Choice;
+using quantize::Combination;
 using quantize::Part;
 
 constexpr std::string_view kFloat = "float32";
@@ -35,8 +39,10 @@ constexpr std::string_view kFloat = "float32";
 constexpr size_t kFewBatches = 4;
 // Layers whose noise is measured, those of most bytes first; that of others is estimated.
 constexpr size_t kMostParts = 96;
-// Layers that are tried in a smaller form after the bisection.
+// Files that are tried in each of the steps after the bisection.
 constexpr size_t kMostTrims = 8;
+// Of the layers' choices that bisection looks at: 9 runs.
+constexpr size_t kMostCombinations = 500;
 // What DEQUANTIZE and QUANTIZE around a float operator among integers cost in a file.
 constexpr int64_t kBorderBytes = 300;
 
@@ -88,6 +94,9 @@ class Search {
   }
 
  private:
+  // The trial of each part's choice.
+  using TrialOf = std::function<Result<size_t>(const std::vector<size_t>&)>;
+
   bool has_accuracy() const { return search_.min_sqnr || search_.max_loss; }
 
   // ---- One recipe ----
@@ -334,7 +343,7 @@ class Search {
     };
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return bytes(a) > bytes(b); });
-    expected_runs_ = runner_.runs() + std::min(order.size(), kMostParts) + 8;
+    expected_runs_ = runner_.runs() + std::min(order.size(), kMostParts) + 24;
     double worst_ratio = 1;  // of noise in the output to noise in the weights
     for (size_t n = 0; n < order.size(); ++n) {
       const size_t i = order[n];
@@ -388,7 +397,7 @@ class Search {
       if (added) parts.push_back({op.layer, "", {{base, 0, 0}}});
       parts[found->second].choices[0].bytes += op.bytes_after;
     }
-    expected_runs_ = runner_.runs() + parts.size() + 8;
+    expected_runs_ = runner_.runs() + parts.size() + 24;
     for (size_t i = 0; i < parts.size(); ++i) {
       Part& part = parts[i];
       if (i < kMostParts) {
@@ -416,15 +425,9 @@ class Search {
   // ---- 3. and 4. ----
 
   Status Descend(std::vector<Part> parts, const std::string& base) {
-    const std::vector<size_t> path = quantize::MakePath(parts);
-    // The parts' choices after so many steps.
-    const auto at = [&](size_t steps) {
-      std::vector<size_t> choices(parts.size());
-      for (size_t i = 0; i < steps; ++i) ++choices[path[i]];
-      return choices;
-    };
+    const std::vector<Combination> front = quantize::ParetoFront(parts, kMostCombinations);
     std::map<std::vector<size_t>, size_t> tried;
-    const auto trial_of = [&](const std::vector<size_t>& choices) -> Result<size_t> {
+    const TrialOf trial_of = [&](const std::vector<size_t>& choices) -> Result<size_t> {
       const auto known = tried.find(choices);
       if (known != tried.end()) return known->second;
       const QuantizeOptions recipe = quantize::MakeRecipe(parts, choices, base);
@@ -437,14 +440,14 @@ class Search {
       KL_ASSIGN_OR_RETURN(const size_t trial, Try(recipe));
       return tried[choices] = trial;
     };
-    // With a budget of accuracy: the fewest steps that are accurate. Without: the most steps that
-    // are small, which is one less than the fewest that are not.
-    const auto is_far_enough = [&](size_t steps) -> Result<bool> {
-      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(at(steps)));
+    // With a budget of accuracy: the first that is accurate. Without: the last that is small, which
+    // is the one before the first that is not.
+    const auto is_far_enough = [&](size_t i) -> Result<bool> {
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(front[i].choices));
       return has_accuracy() ? IsAccurate(trials_[trial]) : !IsSmall(trials_[trial]);
     };
     size_t low = 0;
-    size_t high = path.size() + 1;  // taken as far enough, whether it is or not
+    size_t high = front.size();  // taken as far enough, whether it is or not
     while (low < high) {
       const size_t middle = low + (high - low) / 2;
       KL_ASSIGN_OR_RETURN(const bool enough, is_far_enough(middle));
@@ -454,60 +457,107 @@ class Search {
         low = middle + 1;
       }
     }
-    return has_accuracy() ? TakeBack(parts, path, at, trial_of, low)
-                          : GoOn(parts, path, at, trial_of, low);
+    if (!has_accuracy()) return low == 0 ? Status() : GoOn(parts, front[low - 1].choices, trial_of);
+    if (low == front.size()) return {};
+    KL_RETURN_IF_ERROR(TrySmaller(front, low, trial_of));
+    // The smallest that is accurate, of whatever was tried.
+    const auto size = [&](const auto& one) {
+      const Trial& trial = trials_[one.second];
+      return IsAccurate(trial) ? trial.file_bytes : std::numeric_limits<int64_t>::max();
+    };
+    const auto best =
+        std::min_element(tried.begin(), tried.end(),
+                         [&](const auto& a, const auto& b) { return size(a) < size(b); });
+    return TakeBack(parts, best->first, trial_of);
   }
 
-  // Takes back single steps, those of most bytes first, as long as that is accurate.
-  template <typename At, typename TrialOf>
-  Status TakeBack(const std::vector<Part>& parts, const std::vector<size_t>& path, At&& at,
-                  TrialOf&& trial_of, size_t steps) {
-    if (steps > path.size()) return {};
-    std::vector<size_t> choices = at(steps);
-    const auto saved = [&](size_t part) {
-      const std::vector<Choice>& all = parts[part].choices;
-      return all[choices[part]].bytes - all[choices[part] - 1].bytes;
-    };
-    std::vector<size_t> raised;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      if (choices[i] > 0) raised.push_back(i);
-    }
-    std::stable_sort(raised.begin(), raised.end(),
-                     [&](size_t a, size_t b) { return saved(a) > saved(b); });
-    if (raised.size() > kMostTrims) raised.resize(kMostTrims);
-    for (const size_t part : raised) {
-      --choices[part];
-      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(choices));
-      if (!IsAccurate(trials_[trial])) ++choices[part];
+  // Predictions are not exact, and the noise that is measured does not fall with each of them. So
+  // there may be accurate files that are smaller than the first that bisection finds: looks at some
+  // that are predicted to have more noise, but not much more.
+  Status TrySmaller(const std::vector<Combination>& front, size_t accurate,
+                    const TrialOf& trial_of) {
+    constexpr double kMuchMore = 4;
+    const double most = front[accurate].noise * kMuchMore;
+    size_t first = accurate;
+    while (first > 0 && front[first - 1].noise <= most) --first;
+    const size_t count = std::min(accurate - first, kMostTrims);
+    for (size_t i = 0; i < count; ++i) {
+      const size_t at = first + i * (accurate - first) / count;
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(front[at].choices));
+      // What follows is larger.
+      if (IsAccurate(trials_[trial])) break;
     }
     return {};
   }
 
-  // Takes further steps, in the order of the path, as long as there is room.
-  template <typename At, typename TrialOf>
-  Status GoOn(const std::vector<Part>& parts, const std::vector<size_t>& path, At&& at,
-              TrialOf&& trial_of, size_t too_far) {
-    if (too_far == 0) return {};
-    std::vector<size_t> choices = at(too_far - 1);
-    KL_ASSIGN_OR_RETURN(size_t now, trial_of(choices));
-    std::set<size_t> stopped;  // parts whose steps in between were left out
-    size_t tries = 0;
-    for (size_t i = too_far - 1; i < path.size() && tries < kMostTrims; ++i) {
-      const size_t part = path[i];
-      const std::vector<Choice>& all = parts[part].choices;
-      const int64_t more = all[choices[part] + 1].bytes - all[choices[part]].bytes;
-      if (stopped.contains(part) || trials_[now].file_bytes + more > *search_.max_size) {
-        stopped.insert(part);
-        continue;
+  // Gives single parts smaller choices as long as that is accurate: those first that save most
+  // bytes for the noise they are predicted to add.
+  Status TakeBack(const std::vector<Part>& parts, std::vector<size_t> choices,
+                  const TrialOf& trial_of) {
+    double noise = 0;  // of all parts, as predicted
+    for (size_t i = 0; i < parts.size(); ++i) noise += parts[i].choices[choices[i]].noise;
+    std::set<std::pair<size_t, size_t>> failed;  // parts and their choices
+    for (size_t tries = 0; tries < kMostTrims; ++tries) {
+      std::optional<std::pair<size_t, size_t>> next;
+      double most = 0;
+      for (size_t part = 0; part < parts.size(); ++part) {
+        const std::vector<Choice>& all = parts[part].choices;
+        const Choice& now = all[choices[part]];
+        for (size_t i = 0; i < choices[part]; ++i) {
+          if (failed.contains({part, i})) continue;
+          const double gain =
+              static_cast<double>(now.bytes - all[i].bytes) / (all[i].noise - now.noise + noise);
+          if (gain <= most) continue;
+          most = gain;
+          next = {part, i};
+        }
       }
-      ++tries;
-      ++choices[part];
-      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(choices));
+      if (!next) break;
+      const auto [part, choice] = *next;
+      std::vector<size_t> smaller = choices;
+      smaller[part] = choice;
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(smaller));
+      if (IsAccurate(trials_[trial])) {
+        choices = std::move(smaller);
+      } else {
+        failed.insert(*next);
+      }
+    }
+    return {};
+  }
+
+  // Gives single parts larger choices as long as there is room and it gains: those first that are
+  // predicted to save most noise for their bytes.
+  Status GoOn(const std::vector<Part>& parts, std::vector<size_t> choices,
+              const TrialOf& trial_of) {
+    KL_ASSIGN_OR_RETURN(size_t now, trial_of(choices));
+    std::set<std::pair<size_t, size_t>> failed;  // parts and their choices
+    for (size_t tries = 0; tries < kMostTrims; ++tries) {
+      std::optional<std::pair<size_t, size_t>> next;
+      double most = 0;
+      for (size_t part = 0; part < parts.size(); ++part) {
+        const std::vector<Choice>& all = parts[part].choices;
+        for (size_t i = choices[part] + 1; i < all.size(); ++i) {
+          const int64_t more = all[i].bytes - all[choices[part]].bytes;
+          const double gain = (all[choices[part]].noise - all[i].noise) / static_cast<double>(more);
+          if (failed.contains({part, i}) || gain <= most ||
+              trials_[now].file_bytes + more > *search_.max_size) {
+            continue;
+          }
+          most = gain;
+          next = {part, i};
+        }
+      }
+      if (!next) break;
+      const auto [part, choice] = *next;
+      std::vector<size_t> larger = choices;
+      larger[part] = choice;
+      KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(larger));
       if (IsSmall(trials_[trial]) && LossOf(trials_[trial]) < LossOf(trials_[now])) {
+        choices = std::move(larger);
         now = trial;
       } else {
-        --choices[part];
-        stopped.insert(part);
+        failed.insert(*next);
       }
     }
     return {};

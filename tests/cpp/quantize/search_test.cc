@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace keras_litert::quantize {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 std::vector<std::string> Recipes(const Part& part) {
   std::vector<std::string> names;
@@ -15,31 +16,63 @@ std::vector<std::string> Recipes(const Part& part) {
   return names;
 }
 
-TEST(SearchTest, OnlyChoicesThatAreWorthTheirBytesAreLeft) {
+TEST(SearchTest, OnlyChoicesThatNoneBeatsAreLeft) {
   std::vector<Part> parts{{"a",
                            "",
                            {{"exact", 400, 0},
                             {"worse than small", 120, 9},  // more bytes and more noise than "small"
                             {"small", 100, 8},
-                            // 1 of noise for 100 bytes, then 7 for 200: above the line of the rest
-                            {"dear", 200, 7},
-                            {"middle", 220, 2}}}};
-  EXPECT_THAT(MakePath(parts), ElementsAre(0, 0));
+                            {"middle", 220, 2},
+                            {"as large as middle", 220, 3}}}};
+  EXPECT_EQ(ParetoFront(parts, 100).size(), 3U);
   EXPECT_THAT(Recipes(parts[0]), ElementsAre("small", "middle", "exact"));
 }
 
-TEST(SearchTest, MostNoiseForAByteComesFirst) {
+// All 12 combinations, by hand: (bytes, noise) of `keen` plus those of `dull` plus those of `tiny`.
+TEST(SearchTest, CombinationsThatNoneBeatsAreInOrder) {
   std::vector<Part> parts{
-      {"dull", "", {{"small", 100, 1}, {"exact", 400, 0}}},                        // 1/300
-      {"keen", "", {{"small", 100, 50}, {"middle", 200, 10}, {"exact", 300, 0}}},  // 0.4, 0.1
-      {"tiny", "", {{"small", 10, 2}, {"exact", 20, 0}}},                          // 0.2
+      {"dull", "", {{"small", 100, 1}, {"exact", 400, 0}}},
+      {"keen", "", {{"small", 100, 50}, {"middle", 200, 10}, {"exact", 300, 0}}},
+      {"tiny", "", {{"small", 10, 2}, {"exact", 20, 0}}},
   };
-  EXPECT_THAT(MakePath(parts), ElementsAre(1, 2, 1, 0));
+  const std::vector<Combination> front = ParetoFront(parts, 100);
+  std::vector<std::pair<int64_t, double>> found;
+  for (const Combination& one : front) found.emplace_back(one.bytes, one.noise);
+  using P = std::pair<int64_t, double>;
+  EXPECT_THAT(found, ElementsAre(P(210, 53), P(220, 51), P(310, 13), P(320, 11), P(410, 3),
+                                 P(420, 1), P(720, 0)));
+  EXPECT_THAT(front[3].choices, ElementsAre(0, 1, 1));
+  EXPECT_THAT(front.back().choices, ElementsAre(1, 2, 1));
 }
 
-TEST(SearchTest, APartWithoutAChoiceHasNoStep) {
+// Of 2²⁰ combinations that none beats, some; what each is said to be is what it is.
+TEST(SearchTest, AFrontOfManyCombinationsIsThinned) {
+  std::vector<Part> parts;
+  for (int i = 0; i < 20; ++i) {
+    parts.push_back({"", "", {{"small", 0, std::ldexp(1.0, i)}, {"exact", 1 << i, 0}}});
+  }
+  const std::vector<Combination> front = ParetoFront(parts, 50);
+  ASSERT_EQ(front.size(), 50U);
+  EXPECT_EQ(front.front().bytes, 0);
+  EXPECT_EQ(front.back().noise, 0);
+  for (size_t i = 0; i < front.size(); ++i) {
+    int64_t bytes = 0;
+    double noise = 0;
+    for (size_t part = 0; part < parts.size(); ++part) {
+      bytes += parts[part].choices[front[i].choices[part]].bytes;
+      noise += parts[part].choices[front[i].choices[part]].noise;
+    }
+    EXPECT_EQ(front[i].bytes, bytes);
+    EXPECT_EQ(front[i].noise, noise);
+    if (i == 0) continue;
+    EXPECT_GT(front[i].bytes, front[i - 1].bytes);
+    EXPECT_LT(front[i].noise, front[i - 1].noise);
+  }
+}
+
+TEST(SearchTest, PartsWithOneChoiceMakeOneCombination) {
   std::vector<Part> parts{{"a", "", {{"float16", 10, 0}}}, {"b", "", {{"x", 5, 0}, {"y", 9, 0}}}};
-  EXPECT_THAT(MakePath(parts), IsEmpty());
+  EXPECT_EQ(ParetoFront(parts, 100).size(), 1U);
   EXPECT_THAT(Recipes(parts[1]), ElementsAre("x"));
 }
 
