@@ -11,7 +11,8 @@ For each model and recipe, and each of the three where it has the recipe:
     did not see, and its standard error (by bootstrap over the inputs)
   * latency in LiteRT's Interpreter with its default delegate, one thread, batch 1: the CPU time of
     a run, the median of many, the files of one recipe in turns; in brackets the median of the
-    turns' ratios to keras-litert's file
+    turns' ratios to keras-litert's file. Where an interpreter's memory happens to lie makes 2 % and
+    more, so several are made of each file, in other orders
   * the digit classifier's accuracy on its held-out digits
 
 Calibration has the same samples for all. Needs tensorflow and ai-edge-quantizer; the weights of
@@ -37,7 +38,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
 RECIPES = ("float32", "float16", "dynamic_int8", "int8", "int16x8", "int4", "int4_block32")
 SAMPLES, HELD_OUT = 64, 64
-TURNS = 60
+ROUNDS, TURNS = 7, 10
 
 
 def digits():
@@ -157,10 +158,24 @@ class Run:
         return result
 
     def milliseconds(self):
-        """CPU time of one run on the last row."""
+        """CPU time of one run."""
         start = time.process_time_ns()
         self.interpreter.invoke()
         return 1e-6 * (time.process_time_ns() - start)
+
+
+def latencies(paths, row):
+    """Of many turns, the milliseconds of each file."""
+    turns = []
+    names = list(paths)
+    for i in range(ROUNDS):
+        order = names[i % len(names) :] + names[: i % len(names)]
+        runs = {by: Run(paths[by], row) for by in order}
+        for run in runs.values():
+            run.outputs()
+        for turn in range(TURNS):
+            turns.append({by: runs[by].milliseconds() for by in order[:: -1 if turn % 2 else 1]})
+    return turns
 
 
 def sqnr(actual, expected):
@@ -202,7 +217,7 @@ def main():
                     "TensorFlow": lambda path: tensorflow(model, samples, recipe, path),
                     "ai-edge-quantizer": lambda path: edge(float_file, samples, recipe, path),
                 }
-                runs, seconds = {}, {}
+                paths, seconds = {}, {}
                 for by, make in makers.items():
                     path = folder / f"{by}.tflite"
                     path.unlink(missing_ok=True)
@@ -214,12 +229,9 @@ def main():
                         print(f"| {name} | {recipe} | {by} | {message} | | | | |")
                         continue
                     if seconds[by] is not None:
-                        runs[by] = Run(path, unseen)
-                outputs = {by: one.outputs() for by, one in runs.items()}
-                times = [
-                    {by: runs[by].milliseconds() for by in (list(runs)[:: -1 if turn % 2 else 1])}
-                    for turn in range(TURNS)
-                ]
+                        paths[by] = path
+                outputs = {by: Run(path, unseen).outputs() for by, path in paths.items()}
+                times = latencies(paths, unseen[:1])
                 for by, actual in outputs.items():
                     ratio, error = sqnr(actual, expected)
                     accuracy = ""
@@ -227,7 +239,7 @@ def main():
                         accuracy = f"{100 * np.mean(actual.argmax(-1) == labels):.1f} %"
                     latency = statistics.median(turn[by] for turn in times)
                     beside = ""
-                    if "keras-litert" in runs:
+                    if "keras-litert" in paths:
                         beside = statistics.median(t[by] / t["keras-litert"] for t in times)
                         beside = f" ({beside:.2f})"
                     print(
