@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
 import pathlib
 import sys
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
-from keras_litert import _aot, _core, _direct, _quantize, _signature
+from keras_litert import _aot, _core, _direct, _quantize, _signature, _verify
 from keras_litert.errors import Diagnostic, ExportError, raise_for
 
 STRATEGIES = ("auto", "direct", "tracer")
@@ -22,7 +24,7 @@ _ACCEPTED = {"allow_custom_ops": False, "enable_select_tf_ops": False}
 # Errors of what was asked for, whatever the model is, by code or family.
 _OF_THE_REQUEST = (
     *("quantize-1", "quantize-2", "quantize-9", "quantize-10", "samples", "runtime", "auto"),
-    *("option", "file", "write", "memory"),
+    *("option", "file", "write", "memory", "verify"),
 )
 # The direct strategy's errors of models whose code is not in their config.
 _NEEDS_CODE = ("model-1", "model-2", "layer-2")
@@ -36,6 +38,7 @@ _OPTIONS = (
     "quantize",
     "trace_layers",
     "aot_compile_targets",
+    "verify",
 )
 _lock = threading.RLock()
 
@@ -132,6 +135,7 @@ def export(
     debug: bool = False,
     trace_layers: bool = False,
     aot_compile_targets: Sequence[Any] | None = None,
+    verify: bool | float = False,
     **kwargs: Any,
 ) -> ExportReport:
     """Writes a Keras model as a LiteRT file.
@@ -164,6 +168,10 @@ def export(
         aot_compile_targets: NPUs for which the written file is compiled too, by
             ai_edge_litert.aot: "qualcomm:SM8750", "mediatek" (all of the vendor's), or its Target
             objects. The files are `model_TARGET.tflite` beside `path`.
+        verify: Runs the file in the LiteRT runtime and the model, on random inputs, and raises
+            where they differ by more than this, as a fraction of an output's range; True: 1e-4. A
+            quantized file needs a number. Off by default: it needs `ai-edge-litert`, and two runs
+            of each take longer than most exports.
         kwargs: Options of Keras's other LiteRT exporters, in their spelling:
             representative_dataset= are the samples of calibrated recipes: a callable, an iterable
             (generator, tf.data, torch DataLoader …), an array or a dict of arrays;
@@ -176,7 +184,8 @@ def export(
 
     Raises:
         ExportError: The model cannot be expressed in LiteRT's builtin operators; no file is
-            written. Carries every reason. With the codes "aot-…" the file is written, but was not
+            written. Carries every reason. With the code "verify-1" what was written differed from
+            the model, and is no more. With the codes "aot-…" the file is written, but was not
             compiled for every target.
         TypeError: An option is not known.
         ValueError: An option has a value that it cannot have, or the path another ending.
@@ -194,6 +203,7 @@ def export(
             debug=debug,
             trace_layers=trace_layers,
             aot_compile_targets=aot_compile_targets,
+            verify=verify,
             **kwargs,
         )
     if not isinstance(model, (keras.Model, keras.Function)):
@@ -216,6 +226,7 @@ def export(
         debug=debug,
         trace_layers=trace_layers,
         aot_compile_targets=aot_compile_targets,
+        verify=verify,
         **kwargs,
     )
 
@@ -242,6 +253,7 @@ def export_signature(
     debug: bool = False,
     trace_layers: bool = False,
     aot_compile_targets: Sequence[Any] | None = None,
+    verify: bool | float = False,
     **kwargs: Any,
 ) -> ExportReport:
     """export() of a model whose inputs are known.
@@ -253,6 +265,7 @@ def export_signature(
     given = {name: kwargs[name] for name in _quantize.KNOWN if name in kwargs}
     if aot_compile_targets is not None:
         _aot.check_targets(aot_compile_targets)
+    tolerance = _tolerance(verify, quantized=quantize is not None or bool(given))
     with _lock:
         if callable(signature):
             signature = signature()
@@ -263,9 +276,13 @@ def export_signature(
         fixed = {
             name: [-1 if n is None else n for n in sizes] for name, sizes in (shapes or {}).items()
         }
-        report = _run(
-            model, target, strategy, signature, {**options, "shapes": fixed}, debug, trace_layers
-        )
+        options["shapes"] = fixed
+        if tolerance is None:
+            report = _run(model, target, strategy, signature, options, debug, trace_layers)
+        else:
+            with _verified(model, target, signature, tolerance) as file:
+                report = _run(model, file, strategy, signature, options, debug, trace_layers)
+                report = dataclasses.replace(report, path=target)
     if aot_compile_targets:
         report = dataclasses.replace(
             report, compiled=_aot.compile_file(target, aot_compile_targets)
@@ -273,6 +290,52 @@ def export_signature(
     if verbose:
         print(report)
     return report
+
+
+def _tolerance(verify: bool | float, quantized: bool) -> float | None:
+    """The error that `verify` allows; None where nothing is verified."""
+    if verify is False or verify is None:
+        return None
+    if not isinstance(verify, (bool, int, float)) or verify <= 0:
+        raise ValueError(f"verify must be True, False or a positive number, got {verify!r}")
+    if verify is True and quantized:
+        raise ValueError(
+            "verify=True allows an error of 1e-4, which no quantized file meets: "
+            "say how much, verify=0.05"
+        )
+    _verify.require_runtime()
+    return 1e-4 if verify is True else float(verify)
+
+
+@contextlib.contextmanager
+def _verified(model, target, signature, tolerance) -> Iterator[str]:
+    """A path beside the target; what is written there takes its place if it agrees."""
+    folder, name = os.path.split(target)
+    if not os.path.isdir(folder or "."):
+        yield target  # Which cannot be written, and whose error says so.
+        return
+    with tempfile.TemporaryDirectory(dir=folder or ".", prefix=f".{name}.") as scratch:
+        file = os.path.join(scratch, name)
+        yield file
+        found = _verify.check_export(model, file, signature, tolerance)
+        if not found:
+            raise ExportError(
+                [
+                    Diagnostic(
+                        found.first_difference or "",
+                        "verify-1",
+                        "what was written differs from the model: "
+                        + ", ".join(
+                            f"{output.name} by {output.error:.1e} of its range"
+                            for output in found.outputs
+                            if not output.passed
+                        )
+                        + f" (allowed: {tolerance:.0e})",
+                        "If the model computes the same each time, report this error with it.",
+                    )
+                ]
+            )
+        os.replace(file, target)
 
 
 def _run(model, target, strategy, signature, options, debug, trace_layers) -> ExportReport:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import operator
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -176,10 +178,41 @@ def _refine(own: Leaf, spec: Leaf) -> Leaf:
     return dataclasses.replace(own, shape=shape)
 
 
+# What each model was called with first: a structure of Leaf for each argument, without names.
+_calls: weakref.WeakKeyDictionary[keras.Model, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+
+def remember_call(model: keras.Model, arguments: dict[str, Any]) -> None:
+    """Keeps shapes and dtypes of the tensors that a model is called with, for the first call.
+
+    Keras keeps a shape alone, and of the first argument. Batches are open, other sizes as they are.
+    """
+    if model in _calls:
+        return
+    try:
+        _calls[model] = {name: _map_tensors(x) for name, x in arguments.items()}
+    except (AttributeError, TypeError, ValueError):
+        pass  # A tensor of unknown rank, or a structure that no signature can have.
+
+
+def _map_tensors(x):
+    if isinstance(x, Mapping):
+        return {key: _map_tensors(item) for key, item in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_map_tensors(item) for item in x]
+    shape = tuple(None if size is None else operator.index(size) for size in x.shape)
+    return Leaf("", backend.standardize_dtype(x.dtype), (None, *shape[1:]) if shape else ())
+
+
 def _of_subclass(model: keras.Model, given: Any) -> Signature:
     names = _argument_names(model)
     if given is not None:
         return _given_for_subclass(given, names, _argument_names(model, masks=True))
+    called = _calls.get(model) if isinstance(model, keras.Model) else None
+    if called and set(_argument_names(model, required=True)) <= set(called):
+        known = {*names, *_argument_names(model, masks=True)}
+        arguments = {name: x for name, x in called.items() if name in known}
+        return _positional(_name(arguments, lambda leaf: (leaf.dtype, leaf.shape)), names)
     # What the model was built with, by argument.
     shapes = getattr(model, "_build_shapes_dict", None)
     if not shapes:
@@ -202,7 +235,8 @@ def _of_subclass(model: keras.Model, given: Any) -> Signature:
                     "signature-5",
                     f"the call of '{model.name}' takes {', '.join(required)}; Keras keeps the "
                     "shape of the first alone",
-                    "Give input_signature, with one (shape, dtype) for each.",
+                    "Give input_signature, with one (shape, dtype) for each, or import "
+                    "keras_litert before the model's first call.",
                 )
             ]
         )

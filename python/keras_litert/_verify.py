@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras_litert import _signature
+from keras_litert import _divergence, _signature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +32,20 @@ class OutputComparison:
 
 @dataclasses.dataclass(frozen=True)
 class VerifyReport:
-    """What verify() found. True where every output passed."""
+    """What verify() found. True where every output passed.
+
+    Attributes:
+        outputs: One for each of the file's outputs, in its order.
+        tolerance: The largest error allowed.
+        first_difference: The path of the first layer, in the order of the file, that gives
+            something else while what it gets agrees with the model. Layers that are one operator in
+            the file (a convolution, its normalization, its activation) go by the name of one of
+            them. None where all passed, or where no layer can be told.
+    """
 
     outputs: list[OutputComparison]
     tolerance: float
+    first_difference: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -50,7 +60,11 @@ class VerifyReport:
             f"{'passed' if output.passed else f'allowed {self.tolerance:.0e}'}"
             for output in self.outputs
         ]
-        return "\n".join(["verified" if self.passed else "differs from the model", *lines])
+        head = "verified"
+        if not self.passed:
+            where = f", first at '{self.first_difference}'" if self.first_difference else ""
+            head = f"differs from the model{where}"
+        return "\n".join([head, *lines])
 
 
 def verify(
@@ -66,7 +80,8 @@ def verify(
 ) -> VerifyReport:
     """Runs a file in the LiteRT runtime and compares its outputs with the model's.
 
-    Every input is run twice: state must not leak from one call into the next.
+    Every input is run twice: state must not leak from one call into the next. Where an output
+    differs, both run once more to find the first layer that does.
 
     Args:
         model: The model that the file was exported from.
@@ -81,52 +96,101 @@ def verify(
     Raises:
         ImportError: `ai-edge-litert` is not installed (`pip install keras-litert[verify]`).
     """
+    require_runtime()
+    signature = _signature.infer(model, input_signature)
+    if inputs is None:
+        arrays = _random(signature.leaves(), batch, size, seed)
+    else:
+        arrays = [np.asarray(x) for x in _signature.flatten(inputs)]
+    return compare(model, os.fspath(path), signature, arrays, tolerance)
+
+
+def require_runtime() -> None:
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        import ai_edge_litert.interpreter  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "verify() needs the LiteRT runtime: pip install ai-edge-litert"
         ) from error
-    signature = _signature.infer(model, input_signature)
-    if inputs is None:
-        arrays = _random(signature, batch, size, seed)
-    else:
-        arrays = [np.asarray(x) for x in _signature.flatten(inputs)]
+
+
+def check_export(model, path, signature, tolerance) -> VerifyReport:
+    """compare() of a file just written, on random inputs in the sizes that it takes."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    details = Interpreter(path).get_signature_runner("serving_default").get_input_details()
+    leaves = [
+        dataclasses.replace(
+            leaf,
+            shape=tuple(None if n < 0 else int(n) for n in details[leaf.name]["shape_signature"]),
+        )
+        for leaf in signature.leaves()
+    ]
+    return compare(model, path, signature, _random(leaves, 2, 8, 0), tolerance)
+
+
+def compare(model, path, signature, arrays, tolerance) -> VerifyReport:
+    """verify() of a model whose inputs are known."""
+    from ai_edge_litert.interpreter import Interpreter
+
     iterator = iter(arrays)
     args, kwargs = _signature.map_leaves(
-        lambda leaf: keras.ops.convert_to_tensor(next(iterator), dtype=leaf.dtype),
+        lambda leaf: keras.ops.convert_to_tensor(
+            next(iterator) if leaf.value is None else leaf.value, dtype=leaf.dtype
+        ),
         (signature.args, signature.kwargs),
     )
     if getattr(model, "_call_has_training_arg", False):
         kwargs = {**kwargs, "training": False}
-    expected = [
-        np.asarray(keras.ops.convert_to_numpy(y))
-        for _, y in _signature.outputs_of(model(*args, **kwargs))
-    ]
 
-    interpreter = Interpreter(os.fspath(path))
-    runner = interpreter.get_signature_runner("serving_default")
-    details = runner.get_input_details()
-    names = [leaf.name for leaf in signature.leaves()]
-    feed = {
-        name: array.astype(details[name]["dtype"], copy=False) for name, array in zip(names, arrays)
-    }
-    runner(**feed)
-    results = runner(**feed)
+    def expected():
+        return [
+            np.asarray(keras.ops.convert_to_numpy(y))
+            for _, y in _signature.outputs_of(model(*args, **kwargs))
+        ]
+
+    def run(interpreter):
+        runner = interpreter.get_signature_runner("serving_default")
+        details = runner.get_input_details()
+        names = [leaf.name for leaf in signature.leaves()]
+        feed = {
+            name: array.astype(details[name]["dtype"], copy=False)
+            for name, array in zip(names, arrays)
+        }
+        runner(**feed)
+        return runner(**feed)
+
+    wanted = expected()
+    interpreter = Interpreter(path)
+    results = run(interpreter)
     order = _signature.output_names_of_file(interpreter)
-    return VerifyReport(
-        [
-            _compare(name, np.asarray(results[name]), want, tolerance)
-            for name, want in zip(order, expected)
-        ],
-        tolerance,
-    )
+    comparisons = [
+        _compare(name, np.asarray(results[name]), want, tolerance)
+        for name, want in zip(order, wanted)
+    ]
+    wrong = {comparison.name for comparison in comparisons if not comparison.passed}
+    first = None
+    if wrong:
+        runner = interpreter.get_signature_runner("serving_default")
+        tensors = [
+            detail["index"] for name, detail in runner.get_output_details().items() if name in wrong
+        ]
+        with _divergence.layer_outputs(model) as outputs:
+            expected()
+        first = _divergence.first_layer(
+            path,
+            run,
+            tensors,
+            outputs,
+            lambda actual, known: _compare("", actual, known, tolerance).passed,
+        )
+    return VerifyReport(comparisons, tolerance, first)
 
 
-def _random(signature, batch, size, seed) -> list[np.ndarray]:
+def _random(leaves, batch, size, seed) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     arrays = []
-    for leaf in signature.leaves():
+    for leaf in leaves:
         shape = [
             n if n is not None else (batch if axis == 0 else size)
             for axis, n in enumerate(leaf.shape)

@@ -92,6 +92,9 @@ Value Pool(Builder& b, std::string_view function, Value x, const PoolAttributes&
   return a.channels_first ? ToChannelsFirst(b, y) : y;
 }
 
+// An adaptive pooling computes each window of an axis beforehand.
+constexpr int kMaxAdaptiveSize = 1 << 16;
+
 // The windows of an adaptive pooling of n elements into `out`.
 struct Windows {
   std::vector<int32_t> starts;
@@ -152,6 +155,12 @@ Value AdaptivePool(Builder& b, std::string_view function, Value x,
       std::any_of(output_size.begin(), output_size.end(), [](int n) { return n < 1; })) {
     return b.Fail("adaptive-pool-1",
                   fmt::format("{}: output_size must be {} positive ints", function, spatial));
+  }
+  const int largest = *std::max_element(output_size.begin(), output_size.end());
+  if (largest > kMaxAdaptiveSize) {
+    return b.Fail("adaptive-pool-3", fmt::format("{}: an output_size of {} is beyond the {} whose "
+                                                 "windows are computed while converting",
+                                                 function, largest, kMaxAdaptiveSize));
   }
   // Axes with equal steps are one pooling.
   std::vector<Axis> regular(spatial);

@@ -205,6 +205,21 @@ def test_kernel_that_reaches_beyond_every_size(keras_file):
     )
 
 
+def test_pooling_into_more_than_is_computed(tmp_path):
+    path = tmp_path / "model.keras"
+    x = keras.Input((5, 5, 2))
+    keras.Model(x, layers.AdaptiveMaxPooling2D((2, 3), name="pool")(x)).save(path)
+
+    def change(config):
+        config["config"]["layers"][1]["config"]["output_size"] = [2, 2**31 - 1]
+
+    change_config(path, change)
+    assert refused(path) == (
+        "pool: adaptive-pool-3: adaptive_max_pool: an output_size of 2147483647 is beyond the "
+        "65536 whose windows are computed while converting\n" + USUAL
+    )
+
+
 def test_weight_of_another_shape(keras_file):
     def change(config):
         config["config"]["layers"][3]["config"]["units"] = 5

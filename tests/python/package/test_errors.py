@@ -5,6 +5,7 @@ import keras_litert
 import numpy as np
 import pytest
 from keras import layers, ops
+from keras_litert import _hook
 from package.support import KERAS
 
 
@@ -173,13 +174,19 @@ def test_signatures(tmp_path, make, signature, message):
 
 
 def test_second_argument_is_not_known(tmp_path):
+    """Where the package was imported after the model was called."""
     model = Two(name="two")
-    model(np.zeros((1, 4), "float32"), np.zeros((1, 4), "float32"))
+    _hook.uninstall()
+    try:
+        model(np.zeros((1, 4), "float32"), np.zeros((1, 4), "float32"))
+    finally:
+        _hook.install()
     with pytest.raises(keras_litert.ExportError) as error:
         keras_litert.export(model, tmp_path / "m.tflite")
     assert str(error.value) == (
         "signature-5: the call of 'two' takes query, context; Keras keeps the shape of the first "
-        "alone\n    Give input_signature, with one (shape, dtype) for each."
+        "alone\n    Give input_signature, with one (shape, dtype) for each, or import keras_litert "
+        "before the model's first call."
     )
 
 

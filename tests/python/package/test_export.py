@@ -373,16 +373,6 @@ def test_interrupt_leaves_no_file(tmp_path):
         signal.signal(signal.SIGALRM, previous)
 
 
-def test_verify(tmp_path):
-    model = small()
-    path = tmp_path / "m.tflite"
-    keras_litert.export(model, path)
-    report = keras_litert.verify(model, path)
-    assert report and report.outputs[0].error < 1e-5
-    model.layers[-1].bias.assign(np.ones(4))
-    assert not keras_litert.verify(model, path)
-
-
 def test_pathlike(tmp_path):
     keras_litert.export(small(), pathlib.Path(tmp_path) / "m.tflite")
     assert (tmp_path / "m.tflite").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import oracle
 import pytest
 from keras import layers, ops
+from keras_litert import _hook
 from package.support import check_export, same_bytes
 
 
@@ -188,3 +189,66 @@ def stateful():
 @pytest.mark.parametrize("make", [branches, stateful])
 def test_both_strategies_write_the_same_file(make, tmp_path):
     same_bytes(oracle.randomize(make()), tmp_path)
+
+
+class Asks(keras.Model):
+    """Arguments of several dtypes and structures."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.score = layers.Embedding(9, 4), layers.Dense(3)
+
+    def call(self, ids, features, mask=None, training=False):
+        x = self.embed(ids) + ops.expand_dims(features["dense"], 1)
+        if mask is not None:
+            x = ops.where(ops.expand_dims(mask, -1), x, 0.0)
+        return self.score(ops.concatenate([ops.sum(x, 1), features["more"][0]], -1))
+
+
+def test_inputs_are_those_of_the_first_call(tmp_path):
+    """All arguments, with their dtypes; the batch is open."""
+    model = Asks()
+    features = {"dense": floats(2, 4), "more": [floats(2, 1)]}
+    model(np.ones((2, 6), "int32"), features, mask=np.ones((2, 6), bool))
+    _, report = check_export(model, input_signature=None, inputs=[given(2), given(3, seed=1)])
+    assert report.inputs == [
+        ("ids", "int32", (-1, 6)),
+        ("dense", "float32", (-1, 4)),
+        ("more_0", "float32", (-1, 1)),
+        ("mask", "bool", (-1, 6)),
+    ]
+
+
+def given(batch, seed=0):
+    rng = np.random.default_rng(seed)
+    features = {"dense": floats(batch, 4), "more": [floats(batch, 1)]}
+    mask = rng.integers(0, 2, (batch, 6)).astype(bool)
+    return (rng.integers(0, 9, (batch, 6)).astype("int32"), features, mask)
+
+
+class Weighs(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.score = layers.Dense(3)
+
+    def call(self, counts, values):
+        return self.score(ops.expand_dims(ops.cast(counts, "float32") * values, -1))
+
+
+def test_open_sizes_of_a_symbolic_call_stay_open():
+    model = Weighs()
+    model(keras.Input((None,), dtype="int32"), keras.Input((None,)))
+    counts = np.arange(15, dtype="int32").reshape(3, 5)
+    _, report = check_export(model, inputs=[(counts, floats(3, 5)), (counts[:, :2], floats(3, 2))])
+    assert report.inputs == [("counts", "int32", (-1, -1)), ("values", "float32", (-1, -1))]
+
+
+def test_a_model_without_its_package_is_as_keras_made_it():
+    missing = object()
+    assert vars(keras.Model).get("_maybe_build", missing) is not missing
+    _hook.uninstall()
+    try:
+        assert "_maybe_build" not in vars(keras.Model)
+        assert not hasattr(keras.Model.export, "_keras_litert_original")
+    finally:
+        _hook.install()
