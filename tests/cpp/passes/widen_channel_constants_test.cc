@@ -23,10 +23,10 @@ TEST(WidenChannelConstantsTest, RowsOfAnImageGetTheirConstantAsARow) {
 }
 
 TEST(WidenChannelConstantsTest, WhatWouldGainLittleStays) {
-  EXPECT_EQ(ElementsAddedTo({1, 64, 64, 3}, {3}), 64 * 3);
+  EXPECT_EQ(ElementsAddedTo({1, 32, 32, 3}, {3}), 32 * 3);
   EXPECT_EQ(ElementsAddedTo({1, 64, 64, 3}, {1}), 1);
   EXPECT_EQ(ElementsAddedTo({1, 64, 64, 9}, {9}), 9);
-  EXPECT_EQ(ElementsAddedTo({1, 63, 64, 3}, {3}), 3);
+  EXPECT_EQ(ElementsAddedTo({1, 31, 32, 3}, {3}), 3);
   EXPECT_EQ(ElementsAddedTo({1, 2, 4096, 3}, {3}), 3);
   EXPECT_EQ(ElementsAddedTo({64, 64, 3}, {3}), 3);
   EXPECT_EQ(ElementsAddedTo({1, 64, 64, 3}, {64, 1}), 64);
