@@ -121,19 +121,32 @@ size_t Constant::NumTiles(size_t tile_bytes) const {
   return CanEvaluateRange() ? std::max<size_t>(1, (byte_size_ + tile_bytes - 1) / tile_bytes) : 1;
 }
 
+Constant::Range Constant::EvenTile(size_t tile, size_t tile_bytes) const {
+  if (!CanEvaluateRange()) return {0, byte_size_};
+  const size_t offset = tile * tile_bytes;
+  return {offset, std::min(tile_bytes, byte_size_ - offset)};
+}
+
 Status Constant::EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const {
-  const bool whole = !CanEvaluateRange();
-  const size_t offset = whole ? 0 : tile * tile_bytes;
-  const size_t size = whole ? byte_size_ : std::min(tile_bytes, byte_size_ - offset);
+  const Range range = EvenTile(tile, tile_bytes);
   auto give = [&](std::span<const std::byte> all) {
-    const Run run{offset, all};
+    const Run run{range.offset, all};
     return sink({&run, 1});
   };
-  if (auto all = bytes()) return give(all->subspan(offset, size));
-  const auto scratch = std::make_unique_for_overwrite<std::byte[]>(size);
-  const std::span<std::byte> out(scratch.get(), size);
-  KL_RETURN_IF_ERROR(whole ? Evaluate(out) : EvaluateRange(offset, out));
+  if (auto all = bytes()) return give(all->subspan(range.offset, range.size));
+  const auto scratch = std::make_unique_for_overwrite<std::byte[]>(range.size);
+  const std::span<std::byte> out(scratch.get(), range.size);
+  KL_RETURN_IF_ERROR(Constant::EvaluateTileTo(tile, tile_bytes, out));
   return give(out);
+}
+
+std::optional<Constant::Range> Constant::TileRange(size_t tile, size_t tile_bytes) const {
+  return EvenTile(tile, tile_bytes);
+}
+
+Status Constant::EvaluateTileTo(size_t tile, size_t tile_bytes, std::span<std::byte> out) const {
+  if (!CanEvaluateRange()) return Evaluate(out);
+  return EvaluateRange(EvenTile(tile, tile_bytes).offset, out);
 }
 
 Result<ConstantPtr> Constant::StageInputs() const {

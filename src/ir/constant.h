@@ -55,6 +55,14 @@ class Constant {
   using Sink = std::function<Status(std::span<const Run> runs)>;
   virtual size_t NumTiles(size_t tile_bytes) const;
   virtual Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const;
+  // Where a tile lies if it is one run, and the same tile written to memory of that size.
+  struct Range {
+    size_t offset;
+    size_t size;
+  };
+  virtual std::optional<Range> TileRange(size_t tile, size_t tile_bytes) const;
+  // REQUIRES: out.size() == TileRange(tile, tile_bytes)->size.
+  virtual Status EvaluateTileTo(size_t tile, size_t tile_bytes, std::span<std::byte> out) const;
   // This constant with what cannot be evaluated by range evaluated now; null: it needs nothing.
   virtual Result<ConstantPtr> StageInputs() const;
 
@@ -68,6 +76,9 @@ class Constant {
 
  protected:
   explicit Constant(TensorType type);
+  // Tile number `tile` of those that divide the constant evenly; all of it where CanEvaluateRange()
+  // is false.
+  Range EvenTile(size_t tile, size_t tile_bytes) const;
 
  private:
   TensorType type_;
@@ -94,7 +105,7 @@ ConstantPtr ComputedConstant(std::string name, TensorType type, std::vector<Cons
 
 // A transform that computes each element from the same element of `x`: y[i] = f(x[i], i). It is
 // evaluated in tiles where `x` is. `compute` gets `count` elements of both, the first of which is
-// element `first` in row-major order.
+// element `first` in row-major order; `out` may be `in` where their elements have one size.
 using ElementwiseFn =
     std::function<void(size_t first, size_t count, const std::byte* in, std::byte* out)>;
 // REQUIRES: type.shape is x's shape.
@@ -104,6 +115,8 @@ ConstantPtr ElementwiseConstant(std::string name, TensorType type, ConstantPtr x
 // Transforms that rewrites use.
 // Axis i of the result is axis permutation[i] of `x`. REQUIRES: a permutation of x's axes.
 ConstantPtr Transposed(const ConstantPtr& x, const std::vector<int>& permutation);
+// The permutation p for which Transposed(x, p) reads its source in the order in which it is stored.
+std::vector<int> StoredOrder(const Constant& x);
 // The same elements with another shape. REQUIRES: the same number of elements.
 ConstantPtr Reshaped(const ConstantPtr& x, const Shape& shape);
 // Elements converted as Keras's `cast` does. REQUIRES: numbers or bool on both sides.

@@ -6,6 +6,8 @@
 //
 // so that a transposition lies right above its source, and reads it where it lies.
 #include <algorithm>
+#include <array>
+#include <numeric>
 
 #include "ir/constant.h"
 #include "ir/element.h"
@@ -57,6 +59,22 @@ class TransposedConstant final : public Constant {
     });
     return sink(runs);
   }
+  std::optional<Range> TileRange(size_t tile, size_t tile_bytes) const override {
+    if (!CanEvaluateRange() || num_elements() == 0) return Constant::TileRange(tile, tile_bytes);
+    const Transposition::Box box = copy_.Tile(tile, Elements(tile_bytes));
+    if (!copy_.IsContiguous(box)) return std::nullopt;
+    return Range{static_cast<size_t>(copy_.FirstElement(box)) * element_size(),
+                 static_cast<size_t>(copy_.NumElements(box)) * element_size()};
+  }
+  Status EvaluateTileTo(size_t tile, size_t tile_bytes, std::span<std::byte> out) const override {
+    if (!CanEvaluateRange() || num_elements() == 0) {
+      return Constant::EvaluateTileTo(tile, tile_bytes, out);
+    }
+    const Transposition::Box box = copy_.Tile(tile, Elements(tile_bytes));
+    copy_.Copy(box, source_->bytes()->data(), out.data());
+    ReleaseSource(box);
+    return {};
+  }
   Result<ConstantPtr> StageInputs() const override {
     if (CanEvaluateRange()) return nullptr;
     KL_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, EvaluateBytes(*source_));
@@ -101,7 +119,10 @@ class TransposedConstant final : public Constant {
       if (begin < 0) begin = first;
       end = first + count;
     });
-    if (!pieces && copy_.IsLastOfItsSpan(box)) release(begin, end - begin);
+    if (!pieces && copy_.IsLastOfItsSpan(box)) {
+      begin -= copy_.OffsetInSpan(box);
+      release(begin, end - begin);
+    }
   }
 
   ConstantPtr source_;
@@ -123,6 +144,7 @@ class Elementwise : public Constant {
   // The same transform of a transposed source, or null where the transform depends on more than
   // values.
   virtual ConstantPtr Transpose(const std::vector<int>&) const { return nullptr; }
+  virtual bool CanTranspose() const { return false; }
   // The same transform of an equal source.
   virtual ConstantPtr Of(ConstantPtr source) const {
     return std::make_shared<Elementwise>(name_, type(), std::move(source), compute_);
@@ -176,6 +198,33 @@ class Elementwise : public Constant {
           return sink(out);
         });
   }
+  std::optional<Range> TileRange(size_t tile, size_t tile_bytes) const override {
+    if (!CanEvaluateRange()) return Constant::TileRange(tile, tile_bytes);
+    const std::optional<Range> in = source_->TileRange(tile, SourceBytes(tile_bytes));
+    if (!in) return std::nullopt;
+    return Range{in->offset / in_size_ * out_size_, in->size / in_size_ * out_size_};
+  }
+  Status EvaluateTileTo(size_t tile, size_t tile_bytes, std::span<std::byte> out) const override {
+    if (!CanEvaluateRange()) return Constant::EvaluateTileTo(tile, tile_bytes, out);
+    const std::optional<Range> range = source_->TileRange(tile, SourceBytes(tile_bytes));
+    const size_t first = range->offset / in_size_;
+    const size_t count = range->size / in_size_;
+    if (auto all = source_->bytes()) {
+      compute_(first, count, all->data() + range->offset, out.data());
+      source_->ReleaseRange(range->offset, range->size);
+      return {};
+    }
+    if (in_size_ == out_size_) {  // in place
+      KL_RETURN_IF_ERROR(source_->EvaluateTileTo(tile, SourceBytes(tile_bytes), out));
+      compute_(first, count, out.data(), out.data());
+      return {};
+    }
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(range->size);
+    KL_RETURN_IF_ERROR(source_->EvaluateTileTo(tile, SourceBytes(tile_bytes),
+                                               std::span(scratch.get(), range->size)));
+    compute_(first, count, scratch.get(), out.data());
+    return {};
+  }
   Result<ConstantPtr> StageInputs() const override {
     if (CanEvaluateRange()) return nullptr;
     KL_ASSIGN_OR_RETURN(ConstantPtr source, Stage(source_));
@@ -221,6 +270,7 @@ class CastedConstant final : public Elementwise {
   ConstantPtr Transpose(const std::vector<int>& permutation) const override {
     return Of(Transposed(source(), permutation));
   }
+  bool CanTranspose() const override { return true; }
   ConstantPtr Of(ConstantPtr source) const override {
     return std::make_shared<CastedConstant>(source, type().dtype);
   }
@@ -237,6 +287,7 @@ class ScaledConstant final : public Elementwise {
     return std::make_shared<ScaledConstant>(Transposed(source(), permutation),
                                             static_cast<int>(place - permutation.begin()), scale_);
   }
+  bool CanTranspose() const override { return true; }
   ConstantPtr Of(ConstantPtr source) const override {
     return std::make_shared<ScaledConstant>(source, axis_, scale_);
   }
@@ -248,19 +299,21 @@ class ScaledConstant final : public Elementwise {
     for (int i = axis + 1; i < x.type().shape.rank(); ++i) inner *= x.type().shape[i].value();
     return [inner = static_cast<size_t>(inner), scale = std::move(scale)](
                size_t first, size_t count, const std::byte* in, std::byte* out) {
-      size_t channel = first / inner % scale->size();
-      size_t k = first % inner;
+      std::array<float, 1024> values;
       for (size_t i = 0; i < count;) {
-        const float factor = (*scale)[channel];
-        for (; k < inner && i < count; ++k, ++i) {
-          float value;
-          std::memcpy(&value, in + i * sizeof(float), sizeof(float));
-          value *= factor;
-          std::memcpy(out + i * sizeof(float), &value, sizeof(float));
+        // To the end of the factors where each element has its own, else of the channel.
+        const size_t channel = (first + i) / inner % scale->size();
+        const size_t left = inner == 1 ? scale->size() - channel : inner - (first + i) % inner;
+        const size_t n = std::min({count - i, left, values.size()});
+        std::memcpy(values.data(), in + i * sizeof(float), n * sizeof(float));
+        const float* factors = scale->data() + channel;
+        if (inner == 1) {
+          for (size_t k = 0; k < n; ++k) values[k] *= factors[k];
+        } else {
+          for (size_t k = 0; k < n; ++k) values[k] *= *factors;
         }
-        if (k < inner) break;
-        k = 0;
-        if (++channel == scale->size()) channel = 0;
+        std::memcpy(out + i * sizeof(float), values.data(), n * sizeof(float));
+        i += n;
       }
     };
   }
@@ -283,6 +336,12 @@ class ReshapedConstant final : public Constant {
   size_t NumTiles(size_t tile_bytes) const override { return source_->NumTiles(tile_bytes); }
   Status EvaluateTile(size_t tile, size_t tile_bytes, const Sink& sink) const override {
     return source_->EvaluateTile(tile, tile_bytes, sink);
+  }
+  std::optional<Range> TileRange(size_t tile, size_t tile_bytes) const override {
+    return source_->TileRange(tile, tile_bytes);
+  }
+  Status EvaluateTileTo(size_t tile, size_t tile_bytes, std::span<std::byte> out) const override {
+    return source_->EvaluateTileTo(tile, tile_bytes, out);
   }
   Result<ConstantPtr> StageInputs() const override {
     if (CanEvaluateRange()) return nullptr;
@@ -318,6 +377,19 @@ ConstantPtr Transposed(const ConstantPtr& x, const std::vector<int>& permutation
   for (int axis : permutation) shape.Append(x->type().shape[axis]);
   return std::make_shared<TransposedConstant>(x, permutation,
                                               TensorType{x->type().dtype, std::move(shape)});
+}
+
+std::vector<int> StoredOrder(const Constant& x) {
+  std::vector<int> order(static_cast<size_t>(x.type().shape.rank()));
+  std::iota(order.begin(), order.end(), 0);
+  if (const auto* transposed = dynamic_cast<const TransposedConstant*>(&x)) {
+    for (size_t i = 0; i < order.size(); ++i) {
+      order[static_cast<size_t>(transposed->permutation()[i])] = static_cast<int>(i);
+    }
+  } else if (const auto* outer = dynamic_cast<const Elementwise*>(&x)) {
+    if (outer->CanTranspose()) return StoredOrder(*outer->source());
+  }
+  return order;
 }
 
 ConstantPtr Reshaped(const ConstantPtr& x, const Shape& shape) {

@@ -71,6 +71,11 @@ class PackedConstant final : public Constant {
       return sink(out);
     });
   }
+  // Tiles share bytes.
+  std::optional<Range> TileRange(size_t tile, size_t tile_bytes) const override {
+    if (CanEvaluateRange()) return std::nullopt;
+    return Constant::TileRange(tile, tile_bytes);
+  }
   Result<ConstantPtr> StageInputs() const override {
     if (CanEvaluateRange()) return nullptr;
     KL_ASSIGN_OR_RETURN(const ConstantPtr source, Stage(source_));

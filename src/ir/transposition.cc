@@ -1,6 +1,7 @@
 #include "ir/transposition.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -17,39 +18,89 @@ struct Loop {
 // y[c][r] = x[r][c], where rows of x lie `in_stride` bytes apart and those of y `out_stride`.
 // Neither is aligned.
 //
-// Blocks of one cache line squared go through a small array, so that a line of either side is
-// touched once although strides of a power of two let few lines of a column share the cache. Blocks
-// are visited in squares of kTile so that both sides' pages stay within reach of the address
-// translation cache.
+// Blocks that are one cache line of y high and a few lines of x wide are first copied as they are:
+// then many lines of x are on their way at once, and each line of either side is touched once
+// although strides of a power of two let few lines of a column share the cache. Blocks are visited
+// in squares of kTile so that both sides' pages stay within reach of the address translation cache.
+template <typename T>
+struct Block {
+  static constexpr int64_t kRows = 64 / static_cast<int64_t>(sizeof(T));
+  static constexpr int64_t kColumns = 4 * kRows;
+  alignas(64) std::array<std::array<T, kColumns>, kRows> x;
+
+  void Read(const std::byte* from, int64_t in_stride, int64_t columns) {
+    const size_t size = static_cast<size_t>(columns) * sizeof(T);
+    if (columns == kColumns) {  // of a size that the compiler knows
+      for (size_t i = 0; i < kRows; ++i, from += in_stride) {
+        std::memcpy(x[i].data(), from, kColumns * sizeof(T));
+      }
+      return;
+    }
+    for (size_t i = 0; i < kRows; ++i, from += in_stride) std::memcpy(x[i].data(), from, size);
+  }
+
+  void WriteTransposed(std::byte* y, int64_t out_stride, int64_t columns) const {
+    size_t j = 0;
+    const auto end = static_cast<size_t>(columns);
+#ifdef __GNUC__
+    if constexpr (sizeof(T) == 4) {
+      for (; j + 4 <= end; j += 4, y += 4 * out_stride) {
+        for (size_t i = 0; i < kRows; i += 4) TransposeFour(i, j, y + i * sizeof(T), out_stride);
+      }
+    }
+#endif
+    for (; j < end; ++j, y += out_stride) {
+      std::array<T, kRows> line;
+      for (size_t i = 0; i < kRows; ++i) line[i] = x[i][j];
+      std::memcpy(y, line.data(), sizeof(line));
+    }
+  }
+
+#ifdef __GNUC__
+  // The elements [i, i + 4) × [j, j + 4), of 4 bytes each.
+  void TransposeFour(size_t i, size_t j, std::byte* y, int64_t out_stride) const {
+    using Four [[gnu::vector_size(16)]] = uint32_t;
+    std::array<Four, 4> in;
+    for (size_t k = 0; k < 4; ++k) std::memcpy(&in[k], &x[i + k][j], sizeof(Four));
+    const Four low01 = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
+    const Four low23 = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
+    const Four high01 = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
+    const Four high23 = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
+    const std::array<Four, 4> out = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
+                                     __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+                                     __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+                                     __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+    for (const Four& four : out) {
+      std::memcpy(y, &four, sizeof(Four));
+      y += out_stride;
+    }
+  }
+#endif
+};
+
 template <typename T>
 void TransposeMatrix(const std::byte* x, int64_t in_stride, std::byte* y, int64_t out_stride,
                      int64_t rows, int64_t columns) {
   constexpr auto kSize = static_cast<int64_t>(sizeof(T));
-  constexpr int64_t kBlock = kSize < 4 ? 16 : 64 / kSize;
   constexpr int64_t kTile = 256;
+  constexpr int64_t kRows = Block<T>::kRows;
+  constexpr int64_t kColumns = Block<T>::kColumns;
+  Block<T> block;
   for (int64_t r0 = 0; r0 < rows; r0 += kTile) {
     const int64_t r1 = std::min(rows, r0 + kTile);
     for (int64_t c0 = 0; c0 < columns; c0 += kTile) {
       const int64_t c1 = std::min(columns, c0 + kTile);
-      for (int64_t r = r0; r < r1; r += kBlock) {
-        for (int64_t c = c0; c < c1; c += kBlock) {
-          if (r + kBlock <= r1 && c + kBlock <= c1) {
-            T block[kBlock][kBlock];
-            for (int64_t i = 0; i < kBlock; ++i) {
-              T line[kBlock];
-              std::memcpy(line, x + (r + i) * in_stride + c * kSize, sizeof(line));
-              for (int64_t j = 0; j < kBlock; ++j) block[j][i] = line[j];
-            }
-            for (int64_t j = 0; j < kBlock; ++j) {
-              std::memcpy(y + (c + j) * out_stride + r * kSize, block[j], sizeof(block[j]));
-            }
-            continue;
-          }
-          for (int64_t j = c; j < std::min(c1, c + kBlock); ++j) {
-            for (int64_t i = r; i < std::min(r1, r + kBlock); ++i) {
-              std::memcpy(y + j * out_stride + i * kSize, x + i * in_stride + j * kSize, sizeof(T));
-            }
-          }
+      int64_t r = r0;
+      for (; r + kRows <= r1; r += kRows) {
+        for (int64_t c = c0; c < c1; c += kColumns) {
+          const int64_t n = std::min(kColumns, c1 - c);
+          block.Read(x + r * in_stride + c * kSize, in_stride, n);
+          block.WriteTransposed(y + c * out_stride + r * kSize, out_stride, n);
+        }
+      }
+      for (int64_t c = c0; r < r1 && c < c1; ++c) {
+        for (int64_t i = r; i < r1; ++i) {
+          std::memcpy(y + c * out_stride + i * kSize, x + i * in_stride + c * kSize, sizeof(T));
         }
       }
     }
@@ -167,8 +218,9 @@ void Transposition::Copy(const Box& box, const std::byte* x, std::byte* to) cons
 
 std::vector<int64_t> Transposition::TileExtents(int64_t elements) const {
   // Measured on ext4 for [25088, 4096] float32, 411 MB, by processor time: runs of 4 KB 0.62 s, 16
-  // KB 0.46 s, 32 KB 0.39 s but four times the pages of x in memory; the bytes as they are: 0.26 s.
-  constexpr size_t kRunBytes = 16 << 10;
+  // KB 0.46 s, 32 KB 0.39 s; the bytes as they are: 0.26 s. Rows up to this size are whole, so that
+  // a tile is one run.
+  constexpr size_t kRunBytes = 64 << 10;
   std::vector<int64_t> extents(sizes_.size(), 1);
   // 1. Runs of y long enough to be worth a write each.
   auto wanted_run = std::min<int64_t>(elements, static_cast<int64_t>(kRunBytes / element_size_));
@@ -259,6 +311,21 @@ void Transposition::AppendBoxes(size_t axis, int64_t first, int64_t count, Box p
   if (count > 0) one_row(first / row, 0, count);
 }
 
+int64_t Transposition::FirstElement(const Box& box) const {
+  int64_t first = 0;
+  for (size_t i = 0; i < sizes_.size(); ++i) first += box.begin[i] * out_strides_[i];
+  return first;
+}
+
+bool Transposition::IsContiguous(const Box& box) const {
+  bool in_part = true;  // axes so far have one index each
+  for (size_t i = 0; i < sizes_.size(); ++i) {
+    if (!in_part && box.extent[i] != sizes_[i]) return false;
+    in_part = in_part && box.extent[i] == 1;
+  }
+  return true;
+}
+
 void Transposition::ForEachRun(const Box& box,
                                const std::function<void(int64_t, int64_t, int64_t)>& f) const {
   const int64_t total = NumElements(box);
@@ -312,13 +379,23 @@ void Transposition::ForEachSourceRun(const Box& box,
   }
 }
 
-bool Transposition::IsLastOfItsSpan(const Box& box) const {
-  // Tiles of one span differ along x's innermost axis that they cover in part.
+// Tiles of one span differ along x's innermost axis that they cover in part.
+std::optional<size_t> Transposition::AxisOfSpan(const Box& box) const {
   for (size_t i = source_order_.size(); i-- > 0;) {
     const size_t axis = source_order_[i];
-    if (box.extent[axis] < sizes_[axis]) return box.begin[axis] + box.extent[axis] == sizes_[axis];
+    if (box.extent[axis] < sizes_[axis]) return axis;
   }
-  return true;
+  return std::nullopt;
+}
+
+bool Transposition::IsLastOfItsSpan(const Box& box) const {
+  const std::optional<size_t> axis = AxisOfSpan(box);
+  return !axis || box.begin[*axis] + box.extent[*axis] == sizes_[*axis];
+}
+
+int64_t Transposition::OffsetInSpan(const Box& box) const {
+  const std::optional<size_t> axis = AxisOfSpan(box);
+  return axis ? box.begin[*axis] * in_strides_[*axis] : 0;
 }
 
 }  // namespace keras_litert::ir

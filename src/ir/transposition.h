@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace keras_litert::ir {
@@ -29,13 +30,16 @@ class Transposition {
   void Copy(const Box& box, const std::byte* x, std::byte* to) const;
 
   // Divides y into boxes of about `elements` elements so that a box reads long pieces of x, close
-  // to each other, and consists of long runs of y (16 KB where that is possible). Boxes are
-  // numbered in the order of x.
+  // to each other, and consists of long runs of y (64 KB where that is possible; shorter rows of y
+  // are whole). Boxes are numbered in the order of x.
   size_t NumTiles(int64_t elements) const;
   Box Tile(size_t index, int64_t elements) const;
   // Boxes that together are the elements [first, first + count) of y, in order.
   std::vector<Box> Boxes(int64_t first, int64_t count) const;
 
+  // The box's first element, in y, and whether the others follow it without gaps.
+  int64_t FirstElement(const Box& box) const;
+  bool IsContiguous(const Box& box) const;
   // Calls f(first element in y, first element in the box, count) for each contiguous run.
   void ForEachRun(const Box& box, const std::function<void(int64_t, int64_t, int64_t)>& f) const;
   // As ForEachRun, of x: calls f(first element, count) for each contiguous piece that the box
@@ -43,9 +47,13 @@ class Transposition {
   void ForEachSourceRun(const Box& box, const std::function<void(int64_t, int64_t)>& f) const;
   // True if no later tile reads between the pieces of x that `box`, a tile, reads.
   bool IsLastOfItsSpan(const Box& box) const;
+  // How many elements of x lie between the first piece that `box`, a tile, reads and the first that
+  // a tile of its span reads.
+  int64_t OffsetInSpan(const Box& box) const;
 
  private:
   std::vector<int64_t> TileExtents(int64_t elements) const;
+  std::optional<size_t> AxisOfSpan(const Box& box) const;
   void AppendBoxes(size_t axis, int64_t first, int64_t count, Box prefix,
                    std::vector<Box>* boxes) const;
 

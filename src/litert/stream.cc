@@ -147,12 +147,12 @@ class Stream {
         KL_ASSIGN_OR_RETURN(const ConstantPtr staged, ir::Stage(*item.constant));
         const size_t tiles = staged->NumTiles(options_.tile_bytes);
         for (size_t tile = 0; tile < tiles; ++tile) {
-          KL_RETURN_IF_ERROR(staged->EvaluateTile(tile, options_.tile_bytes, sink));
+          KL_RETURN_IF_ERROR(Write(*staged, item, tile, sink));
         }
         return {};
       }
       const Constant& constant = **item.constant;
-      KL_RETURN_IF_ERROR(constant.EvaluateTile(item.tile, options_.tile_bytes, sink));
+      KL_RETURN_IF_ERROR(Write(constant, item, item.tile, sink));
       if (constant.bytes() && constant.byte_size() > options_.tile_bytes) {
         constant.ReleaseRange(
             item.tile * options_.tile_bytes,
@@ -164,6 +164,19 @@ class Stream {
           "", "write-5",
           "a weight of " + std::to_string(item.place->size) + " bytes does not fit into memory");
     }
+  }
+
+  // One tile: evaluated where it lies in the file, or for `sink`.
+  Status Write(const Constant& constant, const Item& item, size_t tile,
+               const Constant::Sink& sink) {
+    constexpr size_t kLeastWindow = 128 << 10;  // bytes: for less, a write costs less
+    const auto range = constant.TileRange(tile, options_.tile_bytes);
+    if (range && range->size >= kLeastWindow) {
+      const std::unique_ptr<OutputFile::Window> window =
+          file_.Map(item.place->offset + static_cast<int64_t>(range->offset), range->size);
+      if (window) return constant.EvaluateTileTo(tile, options_.tile_bytes, window->bytes());
+    }
+    return constant.EvaluateTile(tile, options_.tile_bytes, sink);
   }
 
   const Layout& layout_;

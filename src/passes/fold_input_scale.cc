@@ -18,9 +18,11 @@
 //     quantized, one scale for all columns in front of them would leave the small ones no steps.
 // Scaled weights stay lazy; W c is summed when the bias is written, some MB of W at a time.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <ranges>
 
 #include "passes/match.h"
@@ -92,32 +94,71 @@ bool CanTake(const Operator& op, const Tensor* x, bool offset, const Readers& re
   return TakesOffset(op) && (bias == nullptr || bias->is_constant());
 }
 
+// Adds the products of a filter's elements in `runs` to the sums of their outputs. `sums` holds the
+// outputs, which are the filter's first axis; its last are the inputs, to which `offset` belongs.
+void AddProducts(std::span<const Constant::Run> runs, size_t row, const std::vector<float>& offset,
+                 std::vector<double>& sums) {
+  for (const Constant::Run& run : runs) {
+    const size_t first = run.offset / sizeof(float);
+    size_t output = first / row;
+    size_t place = first % row;  // in the output's row
+    size_t input = first % offset.size();
+    for (size_t i = 0; i < run.bytes.size(); i += sizeof(float)) {
+      float weight;
+      std::memcpy(&weight, run.bytes.data() + i, sizeof(float));
+      sums[output] += static_cast<double>(weight) * offset[input];
+      if (++input == offset.size()) input = 0;
+      if (++place == row) {
+        place = 0;
+        ++output;
+      }
+    }
+  }
+}
+
+// The same for a filter whose outputs are its last axis. Each sum adds up in the same order, but
+// neighbours are independent of each other.
+void AddProductsOfColumns(std::span<const Constant::Run> runs, const std::vector<float>& offset,
+                          std::vector<double>& sums) {
+  std::array<float, 1024> weights;
+  for (const Constant::Run& run : runs) {
+    const size_t first = run.offset / sizeof(float);
+    const size_t end = first + run.bytes.size() / sizeof(float);
+    for (size_t i = first; i < end;) {
+      const size_t output = i % sums.size();
+      const size_t count = std::min({end - i, sums.size() - output, weights.size()});
+      std::memcpy(weights.data(), run.bytes.data() + (i - first) * sizeof(float),
+                  count * sizeof(float));
+      const double factor = offset[i / sums.size() % offset.size()];
+      for (size_t k = 0; k < count; ++k) {
+        sums[output + k] += static_cast<double>(weights[k]) * factor;
+      }
+      i += count;
+    }
+  }
+}
+
 // bias[o] + sum over i of filter[o, …, i] * offset[i]. The filter's first axis is its outputs, its
-// last its inputs. Summed in double.
+// last its inputs. Summed in double. Keras stores filters with the outputs last: they are read as
+// they are stored.
 ConstantPtr BiasWithOffset(const ConstantPtr& filter, const ConstantPtr& bias,
                            std::vector<float> offset) {
   auto reader = [filter, bias, offset = std::move(offset)](std::span<std::byte> out) -> Status {
-    const size_t inputs = offset.size();
     const size_t outputs = out.size() / sizeof(float);
     const size_t row = static_cast<size_t>(filter->num_elements()) / outputs;
     std::vector<double> sums(outputs);
-    KL_RETURN_IF_ERROR(ir::VisitBytes(filter, [&](std::span<const Constant::Run> runs) -> Status {
-      for (const Constant::Run& run : runs) {
-        const size_t first = run.offset / sizeof(float);
-        size_t output = first / row;
-        size_t place = first % row;  // in the output's row
-        size_t input = first % inputs;
-        for (size_t i = 0; i < run.bytes.size(); i += sizeof(float)) {
-          float weight;
-          std::memcpy(&weight, run.bytes.data() + i, sizeof(float));
-          sums[output] += static_cast<double>(weight) * offset[input];
-          if (++input == inputs) input = 0;
-          if (++place == row) {
-            place = 0;
-            ++output;
-          }
-        }
+    std::vector<int> outputs_last(static_cast<size_t>(filter->type().shape.rank()));
+    std::iota(outputs_last.begin(), outputs_last.end(), 1);
+    outputs_last.back() = 0;
+    const bool by_columns = ir::StoredOrder(*filter) == outputs_last;
+    const ConstantPtr stored = by_columns ? ir::Transposed(filter, outputs_last) : filter;
+    KL_RETURN_IF_ERROR(ir::VisitBytes(stored, [&](std::span<const Constant::Run> runs) -> Status {
+      if (by_columns) {
+        AddProductsOfColumns(runs, offset, sums);
+      } else {
+        AddProducts(runs, row, offset, sums);
       }
+      for (const Constant::Run& run : runs) stored->ReleaseRange(run.offset, run.bytes.size());
       return {};
     }));
     std::vector<float> values(outputs);

@@ -82,6 +82,24 @@ class Unfinished {
 
 std::array<Unfinished, 16> Unfinished::slots_;
 
+class PosixWindow final : public OutputFile::Window {
+ public:
+  // `skipped` bytes of the pages come before the window's own.
+  PosixWindow(void* base, size_t size, size_t skipped)
+      : base_(base), size_(size), skipped_(skipped) {}
+  PosixWindow(const PosixWindow&) = delete;
+  PosixWindow& operator=(const PosixWindow&) = delete;
+  ~PosixWindow() override { munmap(base_, size_); }
+  std::span<std::byte> bytes() override {
+    return {static_cast<std::byte*>(base_) + skipped_, size_ - skipped_};
+  }
+
+ private:
+  void* base_;
+  size_t size_;
+  size_t skipped_;
+};
+
 class PosixOutput final : public OutputFile {
  public:
   PosixOutput(int file, std::filesystem::path temporary, std::filesystem::path target)
@@ -100,9 +118,8 @@ class PosixOutput final : public OutputFile {
   Status Reserve(int64_t size) override {
 #ifdef __linux__
     // File systems that cannot reserve say so; then a full disk shows when it is written.
-    if (size > 0 && fallocate(file_, 0, 0, size) != 0 && (errno == ENOSPC || errno == EFBIG)) {
-      return WriteError(size);
-    }
+    has_room_ = size > 0 && fallocate(file_, 0, 0, size) == 0;
+    if (size > 0 && !has_room_ && (errno == ENOSPC || errno == EFBIG)) return WriteError(size);
 #endif
     return ftruncate(file_, size) == 0 ? Status() : WriteError(size);
   }
@@ -116,6 +133,28 @@ class PosixOutput final : public OutputFile {
       offset += written;
     }
     return {};
+  }
+
+  std::unique_ptr<Window> Map([[maybe_unused]] int64_t offset,
+                              [[maybe_unused]] size_t size) override {
+#ifdef MADV_POPULATE_WRITE
+    // Where the disk is full, memory of a file ends the process with a signal. So blocks must be
+    // reserved, and the system is asked for all pages now: that fails with an error. A page that it
+    // writes out before it is filled is asked for again, and has its block then.
+    if (!has_room_ || size == 0) return nullptr;
+    const auto page = static_cast<int64_t>(sysconf(_SC_PAGESIZE));
+    const int64_t skipped = offset % page;
+    const size_t mapped = size + static_cast<size_t>(skipped);
+    void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file_, offset - skipped);
+    if (base == MAP_FAILED) return nullptr;
+    auto window = std::make_unique<PosixWindow>(base, mapped, static_cast<size_t>(skipped));
+    int failed = 0;
+    do {
+      failed = madvise(base, mapped, MADV_POPULATE_WRITE);
+    } while (failed != 0 && errno == EINTR);
+    if (failed == 0) return window;
+#endif
+    return nullptr;
   }
 
   Status Commit() override {
@@ -140,6 +179,7 @@ class PosixOutput final : public OutputFile {
   std::filesystem::path temporary_;
   std::filesystem::path target_;
   Unfinished* unfinished_;
+  bool has_room_ = false;  // all blocks of the reserved size are the file's
   bool committed_ = false;
 };
 
@@ -160,7 +200,7 @@ Result<std::unique_ptr<OutputFile>> OutputFile::Create(const std::filesystem::pa
     std::filesystem::path temporary = path;
     temporary.replace_filename("." + path.filename().string() + "." + std::to_string(getpid()) +
                                "." + std::to_string(counter++) + ".tmp");
-    const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int file = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file >= 0)
       return std::make_unique<PosixOutput>(file, std::move(temporary), std::move(path));
     if (errno == EEXIST) continue;

@@ -33,6 +33,34 @@ std::vector<std::byte> ByTiles(const ConstantPtr& x, size_t tile_bytes) {
   return bytes;
 }
 
+// Tiles that are one run, written to where they lie; others from their runs.
+std::vector<std::byte> ByTilesInPlace(const ConstantPtr& x, size_t tile_bytes) {
+  std::vector<std::byte> bytes(x->byte_size());
+  for (size_t i = 0; i < x->NumTiles(tile_bytes); ++i) {
+    const auto range = x->TileRange(i, tile_bytes);
+    size_t runs_seen = 0;
+    Status status = x->EvaluateTile(i, tile_bytes, [&](std::span<const Constant::Run> runs) {
+      runs_seen = runs.size();
+      for (const auto& [offset, run] : runs) {
+        if (range) {
+          EXPECT_EQ(range->offset, offset);
+          EXPECT_EQ(range->size, run.size());
+        } else {
+          std::copy(run.begin(), run.end(), bytes.begin() + static_cast<ptrdiff_t>(offset));
+        }
+      }
+      return Status();
+    });
+    EXPECT_TRUE(status.has_value());
+    if (!range) continue;
+    EXPECT_EQ(runs_seen, 1U);
+    EXPECT_LE(range->offset + range->size, bytes.size());
+    status = x->EvaluateTileTo(i, tile_bytes, std::span(bytes).subspan(range->offset, range->size));
+    EXPECT_TRUE(status.has_value());
+  }
+  return bytes;
+}
+
 std::vector<std::byte> ByRanges(const ConstantPtr& x, size_t elements) {
   const size_t step = elements * SizeOf(x->type().dtype);
   std::vector<std::byte> bytes(x->byte_size());
@@ -49,6 +77,7 @@ void ExpectConsistent(const ConstantPtr& x, const std::vector<std::byte>& expect
   for (size_t tile_bytes : {16, 64, 4096, 1 << 20}) {
     SCOPED_TRACE(tile_bytes);
     EXPECT_EQ(ByTiles(x, tile_bytes), expected);
+    EXPECT_EQ(ByTilesInPlace(x, tile_bytes), expected);
   }
   for (size_t elements : {1, 7, 100}) EXPECT_EQ(ByRanges(x, elements), expected);
 }
@@ -178,6 +207,28 @@ TEST(ConstantTileTest, PackedPairsOfTransposes) {
     ASSERT_TRUE(staged.has_value());
     ExpectConsistent(*staged, expected);
   }
+}
+
+TEST(ConstantTileTest, LargeTilesOfTransposesAreOneRun) {
+  const ConstantPtr x = ViewConstant({DType::kInt8, {1000, 2000}}, {}, nullptr);
+  const ConstantPtr scaled = Casted(Transposed(x, {1, 0}), DType::kFloat32);
+  for (size_t i = 0; i < scaled->NumTiles(1 << 20); ++i) {
+    EXPECT_TRUE(scaled->TileRange(i, 1 << 20).has_value());
+  }
+  const ConstantPtr tall = ViewConstant({DType::kInt8, {200000, 64}}, {}, nullptr);
+  EXPECT_FALSE(Transposed(tall, {1, 0})->TileRange(0, 1 << 20).has_value()) << "of long rows";
+}
+
+TEST(ConstantTileTest, StoredOrderUndoesTheTransposition) {
+  const ConstantPtr x = MakeConstant<float>(DType::kFloat32, {2, 3, 4}, Iota<float>(24));
+  std::vector<int> permutation = {0, 1, 2};
+  do {
+    const ConstantPtr y = ScaledAlong(Transposed(x, permutation), 1, std::vector<float>(4, 2.0F));
+    const ConstantPtr stored = Transposed(y, StoredOrder(*y));
+    EXPECT_EQ(stored->type(), x->type());
+    EXPECT_EQ(stored->Describe(), "scale(owned)");
+  } while (std::next_permutation(permutation.begin(), permutation.end()));
+  EXPECT_EQ(StoredOrder(*x), (std::vector<int>{0, 1, 2}));
 }
 
 TEST(ConstantTileTest, TransformsOfAReaderAreRangedOnlyWhenStaged) {

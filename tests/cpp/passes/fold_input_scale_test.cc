@@ -20,6 +20,38 @@ TEST(FoldInputScaleTest, GammaAndBetaGoIntoTheProductsBehind) {
   ExpectRewrite("fold_input_scale", t, FoldInputScale);
 }
 
+// bias + W c of a filter [3 outputs, 1, 2, 5 inputs], stored as it is and with its outputs last.
+TEST(FoldInputScaleTest, TheOffsetsSumsAreTheSameHoweverFiltersAreStored) {
+  TestModule t;
+  const Value x = lrt::Unary(t.b, BuiltinOperator::TANH, t.Input("x", {t.Batch(), 4, 4, 5}));
+  std::vector<float> plain;
+  for (int i = 0; i < 30; ++i) plain.push_back(static_cast<float>(i * 7 % 11) - 5);
+  std::vector<float> outputs_last(30);
+  for (size_t o = 0; o < 3; ++o) {
+    for (size_t i = 0; i < 10; ++i) outputs_last[i * 3 + o] = plain[o * 10 + i];
+  }
+  const std::vector<float> factor = {1, 2, 4};
+  const std::vector<float> offset = {1, -3, 5, 7, 11};
+  std::vector<float> expected = {10, 20, 30};  // of whole numbers, which floats add exactly
+  for (size_t i = 0; i < 30; ++i) expected[i / 10] += plain[i] * factor[i / 10] * offset[i % 5];
+
+  const ir::ConstantPtr stored =
+      ir::MakeConstant<float>(DType::kFloat32, {1, 2, 5, 3}, outputs_last);
+  const auto add = ir::MakeConstant<float>(DType::kFloat32, {5}, offset);
+  const Value moved = lrt::Add(t.b, x, t.b.Constant(add));
+  for (const ir::ConstantPtr& filter :
+       {ir::MakeConstant<float>(DType::kFloat32, {3, 1, 2, 5}, plain),
+        ir::Transposed(stored, {3, 0, 1, 2})}) {
+    const Value weights = t.b.Constant(ir::ScaledAlong(filter, 0, factor));
+    t.Output(lrt::Conv2D(t.b, moved, weights, t.Ramp({3}, 10), {}));
+  }
+  FoldInputScale(t.module);
+  ASSERT_EQ(t.NumOperators(), 3U);
+  for (const ir::Tensor* output : t.module.main().outputs()) {
+    EXPECT_EQ(*ir::EvaluateAs<float>(output->producer->inputs[2]->constant), expected);
+  }
+}
+
 TEST(FoldInputScaleTest, ConvolutionsTakeAFactorAndWithoutPaddingAnOffset) {
   TestModule t;
   const Value x = t.Input("x", {t.Batch(), 4, 4, 2});
