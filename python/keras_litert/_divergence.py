@@ -24,11 +24,11 @@ def layer_outputs(model: keras.Model) -> Iterator[list[np.ndarray]]:
     def call(self, *args, **kwargs):
         outputs = original(self, *args, **kwargs)
         if threading.get_ident() == thread and self is not model:
-            found.extend(
-                np.asarray(keras.ops.convert_to_numpy(x))
-                for x in keras.tree.flatten(outputs)
-                if keras.ops.is_tensor(x)
-            )
+            for x in keras.tree.flatten(outputs):
+                # Within loops that the backend compiles a tensor has no value: errors of any kind.
+                with contextlib.suppress(Exception):
+                    if keras.ops.is_tensor(x):
+                        found.append(np.asarray(keras.ops.convert_to_numpy(x)))
         return outputs
 
     Layer.__call__ = call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import itertools
 import os
 import pathlib
 import sys
@@ -461,7 +462,8 @@ def _check_options(path: str, strategy: str, kwargs: dict[str, Any]) -> None:
 def _build(model: keras.Model, input_signature: Any) -> None:
     """Builds what has no weights yet, by one run of the model on zeros.
 
-    Unknown sizes are small; where the model fails on them, larger ones are tried.
+    Unknown sizes are small; where the model fails on them, larger ones are tried, and integers
+    where Keras kept no dtype.
     """
     if not isinstance(model, keras.Model):
         return
@@ -473,16 +475,24 @@ def _build(model: keras.Model, input_signature: Any) -> None:
     if not unbuilt or _signature.functional_of(model) is not None:
         return
     signature = _signature.infer(model, input_signature)
-    for size in (1, 8, 64):
-        args, kwargs = _signature.zeros(signature, size)
+    guesses = [signature]
+    if any(leaf.guessed for leaf in signature.leaves()):
+        guesses.append(_signature.with_integers(signature, [x.name for x in signature.leaves()]))
+    open_sizes = any(None in leaf.shape[1:] for leaf in signature.leaves())
+    first_error = None
+    for guess, size in itertools.product(guesses, (1, 8, 64) if open_sizes else (1,)):
+        args, kwargs = _signature.zeros(guess, size)
         if getattr(model, "_call_has_training_arg", False):
             kwargs = {**kwargs, "training": False}
         try:
             model(*args, **kwargs)
             return
-        except Exception:
-            if size == 64 or all(None not in leaf.shape[1:] for leaf in signature.leaves()):
-                raise
+        except Exception as error:
+            first_error = first_error or error
+        finally:
+            if len(guesses) > 1:
+                _signature.forget_call(model)
+    raise first_error
 
 
 def convert_file(

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import operator
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ class Leaf:
 
     `axes`, where given, names each axis: unknown sizes of one name are one size. `value`, where
     given, is what the model's code needs as numbers (nested tuples): no input of the file.
+    `guessed`: the dtype is the model's usual one, as nothing tells this input's.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Leaf:
     shape: tuple[int | None, ...]
     axes: tuple[str, ...] = ()
     value: Any = None
+    guessed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +197,22 @@ def remember_call(model: keras.Model, arguments: dict[str, Any]) -> None:
         pass  # A tensor of unknown rank, or a structure that no signature can have.
 
 
+def forget_call(model: keras.Model) -> None:
+    """Undoes remember_call(), for a call that was this package's guess."""
+    _calls.pop(model, None)
+
+
+def with_integers(signature: Signature, names: Collection[str]) -> Signature:
+    """The signature with int32 for the inputs of these names."""
+    args, kwargs = map_leaves(
+        lambda leaf: (
+            dataclasses.replace(leaf, dtype="int32", guessed=False) if leaf.name in names else leaf
+        ),
+        (signature.args, signature.kwargs),
+    )
+    return dataclasses.replace(signature, args=args, kwargs=kwargs)
+
+
 def _map_tensors(x):
     if isinstance(x, Mapping):
         return {key: _map_tensors(item) for key, item in x.items()}
@@ -248,6 +266,7 @@ def _of_subclass(model: keras.Model, given: Any) -> Signature:
             name = names[0] if names else "inputs"
         arguments[name] = _map_shapes(lambda s: ("spec", s), shape)
     named = _name(arguments, lambda spec: (dtype, (None, *spec[1][1:])))
+    named = map_leaves(lambda leaf: dataclasses.replace(leaf, guessed=True), named)
     return _positional(named, names)
 
 

@@ -97,12 +97,13 @@ def verify(
         ImportError: `ai-edge-litert` is not installed (`pip install keras-litert[verify]`).
     """
     require_runtime()
-    signature = _signature.infer(model, input_signature)
+    path = os.fspath(path)
+    signature = _typed(_signature.infer(model, input_signature), _inputs_of(path))
     if inputs is None:
         arrays = _random(signature.leaves(), batch, size, seed)
     else:
         arrays = [np.asarray(x) for x in _signature.flatten(inputs)]
-    return compare(model, os.fspath(path), signature, arrays, tolerance)
+    return compare(model, path, signature, arrays, tolerance)
 
 
 def require_runtime() -> None:
@@ -116,9 +117,8 @@ def require_runtime() -> None:
 
 def check_export(model, path, signature, tolerance) -> VerifyReport:
     """compare() of a file just written, on random inputs in the sizes that it takes."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    details = Interpreter(path).get_signature_runner("serving_default").get_input_details()
+    details = _inputs_of(path)
+    signature = _typed(signature, details)
     leaves = [
         dataclasses.replace(
             leaf,
@@ -127,6 +127,24 @@ def check_export(model, path, signature, tolerance) -> VerifyReport:
         for leaf in signature.leaves()
     ]
     return compare(model, path, signature, _random(leaves, 2, 8, 0), tolerance)
+
+
+def _inputs_of(path) -> dict[str, Any]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(path).get_signature_runner("serving_default").get_input_details()
+
+
+def _typed(signature, details):
+    """The signature with the file's dtypes where the model tells none."""
+
+    def typed(leaf):
+        if not leaf.guessed or leaf.name not in details:
+            return leaf
+        return dataclasses.replace(leaf, dtype=np.dtype(details[leaf.name]["dtype"]).name)
+
+    args, kwargs = _signature.map_leaves(typed, (signature.args, signature.kwargs))
+    return dataclasses.replace(signature, args=args, kwargs=kwargs)
 
 
 def compare(model, path, signature, arrays, tolerance) -> VerifyReport:

@@ -8,6 +8,7 @@ arguments. Layers run as they are: autocast, masks and Python control flow inclu
     tensors     the symbolic tensor
     trace       one trace: constants, arguments, recording
     structural  functions that are answered instead of recorded (shape, is_tensor, …)
+    guess       inputs whose dtype nothing tells
     indexing    x[key] where tensors are among the indices
     foreign     functions of a backend that models call without Keras
     control     cond, while_loop, scan … : functions that take functions

@@ -26,7 +26,8 @@ def convert(
     `trace_layers`: trace the code of Keras's own layers too, which the core knows.
 
     Code that asks which backend it runs on, and has a way for this one that cannot be traced, takes
-    its way for others; the report's notes say so.
+    its way for others; the report's notes say so. An input of which Keras kept no dtype is an
+    integer if the model uses it for nothing but looking things up; a note says that, too.
 
     Raises:
         ExportError: an operation that the model reaches cannot be lowered, or its code cannot be
@@ -34,6 +35,17 @@ def convert(
     """
     trace, failure = _trace(model, signature, options, trace_layers)
     notes = []
+    if integers := trace.uses.integers():
+        retyped, failed_too = _trace(
+            model, _signature.with_integers(signature, integers), options, trace_layers
+        )
+        if failed_too is None or failure is not None:
+            signature = _signature.with_integers(signature, integers)
+            trace, failure = retyped, failed_too
+            notes.append(
+                f"{', '.join(sorted(integers))}: int32, as the model looks things up by it and "
+                "Keras kept no dtype; input_signature tells another"
+            )
     if failure is not None and trace.asked_for_backend:
         other, failed_too = _trace(model, signature, options, trace_layers, on_any_backend=True)
         if failed_too is None:
@@ -77,7 +89,10 @@ def _run(trace, model, signature, states, trace_layers) -> ExportError | None:
                 sizes[axis] = -2 - shared.setdefault(name, len(shared))
         handle, errors = trace.graph.input(leaf.name, leaf.dtype, sizes)
         raise_for(errors)
-        return trace.wrap(handle)
+        tensor = trace.wrap(handle)
+        if leaf.guessed:
+            trace.uses.add(leaf.name, tensor)
+        return tensor
 
     args, kwargs = _signature.map_leaves(make_input, (signature.args, signature.kwargs))
     call_kwargs = dict(kwargs)

@@ -68,6 +68,7 @@ class Library:
         if errors:
             self._numbers[id(layer)] = None
             return NotImplemented
+        trace.uses.layer(type(layer).__name__, args, kwargs)
         value, result_masks = result
         return self._decode(value, result_masks, tensors)
 

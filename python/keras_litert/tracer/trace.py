@@ -15,6 +15,7 @@ from keras.src.backend.common.variables import get_autocast_scope
 from keras_litert import _core
 from keras_litert._arrays import host_array, raw
 from keras_litert.errors import Diagnostic, ExportError
+from keras_litert.tracer.guess import Uses
 from keras_litert.tracer.sizes import Size, is_size
 from keras_litert.tracer.tensors import Tensor
 
@@ -56,11 +57,13 @@ class Trace:
         on_any_backend: The model's code is told of another backend than Keras runs on, so that it
             takes the way that it has for backends of no interest.
         asked_for_backend: The model's code asked which backend Keras runs on.
+        uses: What is done with inputs whose dtype is a guess.
     """
 
     def __init__(self, options: dict[str, Any], on_any_backend: bool = False):
         self.on_any_backend = on_any_backend
         self.asked_for_backend = False
+        self.uses = Uses()
         self.graph = _core.Graph(options)
         self.thread = threading.get_ident()
         self.originals: dict[str, Any] = {}
@@ -275,6 +278,7 @@ class Trace:
             if constant is not None:
                 return self.constant(constant) if _is_array(self, constant) else constant
         args, kwargs = self.named(name, args, kwargs)
+        self.uses.operation(name, args, kwargs)
         operation = _ALIASES.get(name, name)
         if name in _OPTIONAL_ARGUMENTS:
             kwargs = {k: v for k, v in kwargs.items() if k not in _OPTIONAL_ARGUMENTS[name]}
@@ -290,6 +294,7 @@ class Trace:
                 return constant
         self._raise(errors)
         decoded = self.decode(result)
+        self.uses.operation(name, args, kwargs, decoded)
         if isinstance(decoded, Tensor) and self.is_constant(args) and self.is_constant(kwargs):
             decoded._replay = (name, args, kwargs)
         return decoded

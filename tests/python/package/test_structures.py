@@ -252,3 +252,62 @@ def test_a_model_without_its_package_is_as_keras_made_it():
         assert not hasattr(keras.Model.export, "_keras_litert_original")
     finally:
         _hook.install()
+
+
+class Code(keras.Model):
+    """A function of a user that Keras calls with what it keeps: a shape, no dtype."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.embed, self.function = layers.Embedding(9, 4), function
+        self.table = self.add_weight(shape=(9, 3), name="table")
+
+    def call(self, x):
+        return self.function(self, x)
+
+
+_INTEGERS = {
+    "embedding": lambda self, x: self.embed(x),
+    "mask": lambda self, x: (
+        self.embed(x) * ops.expand_dims(ops.cast(ops.not_equal(x, 0), "float32"), -1)
+    ),
+    "take": lambda self, x: ops.take(self.table, x[:, ::2], axis=0),
+    "one_hot": lambda self, x: ops.one_hot(ops.reshape(x, (-1,)), 9),
+    "cast": lambda self, x: ops.cast(x, "int32") * 2,
+    "segment_sum": lambda self, x: ops.segment_sum(
+        ops.take(self.table, x[0], axis=0), x[0], num_segments=9
+    ),
+}
+_FLOATS = {
+    "sum": lambda self, x: x + 1.0,
+    "also": lambda self, x: (ops.cast(x, "int32"), ops.exp(x)),
+    "masked": lambda self, x: ops.where(ops.not_equal(x, 0), x, 3.0),
+    "unused": lambda self, x: ops.zeros_like(x),
+}
+
+
+def called_before_the_import(function):
+    model = Code(function)
+    _hook.uninstall()
+    try:
+        model(np.ones((2, 4), "int32"))
+    finally:
+        _hook.install()
+    return model
+
+
+@pytest.mark.parametrize("case", list(_INTEGERS))
+def test_an_input_that_is_looked_up_is_an_integer(case):
+    x = np.random.default_rng(0).integers(0, 9, (2, 4)).astype("int32")
+    _, report = check_export(called_before_the_import(_INTEGERS[case]), inputs=[(x,)])
+    assert report.inputs == [("x", "int32", (-1, 4))]
+    assert report.notes == [
+        "x: int32, as the model looks things up by it and Keras kept no dtype; input_signature "
+        "tells another"
+    ]
+
+
+@pytest.mark.parametrize("case", list(_FLOATS))
+def test_other_inputs_of_unknown_dtype_are_floats(case):
+    _, report = check_export(called_before_the_import(_FLOATS[case]), inputs=[(floats(2, 4),)])
+    assert report.inputs == [("x", "float32", (-1, 4))] and not report.notes
