@@ -286,11 +286,11 @@ _FLOATS = {
 }
 
 
-def called_before_the_import(function):
+def called_before_the_import(function, dtype):
     model = Code(function)
     _hook.uninstall()
     try:
-        model(np.ones((2, 4), "int32"))
+        model(np.ones((2, 4), dtype))
     finally:
         _hook.install()
     return model
@@ -299,7 +299,7 @@ def called_before_the_import(function):
 @pytest.mark.parametrize("case", list(_INTEGERS))
 def test_an_input_that_is_looked_up_is_an_integer(case):
     x = np.random.default_rng(0).integers(0, 9, (2, 4)).astype("int32")
-    _, report = check_export(called_before_the_import(_INTEGERS[case]), inputs=[(x,)])
+    _, report = check_export(called_before_the_import(_INTEGERS[case], "int32"), inputs=[(x,)])
     assert report.inputs == [("x", "int32", (-1, 4))]
     assert report.notes == [
         "x: int32, as the model looks things up by it and Keras kept no dtype; input_signature "
@@ -309,5 +309,6 @@ def test_an_input_that_is_looked_up_is_an_integer(case):
 
 @pytest.mark.parametrize("case", list(_FLOATS))
 def test_other_inputs_of_unknown_dtype_are_floats(case):
-    _, report = check_export(called_before_the_import(_FLOATS[case]), inputs=[(floats(2, 4),)])
+    model = called_before_the_import(_FLOATS[case], "float32")
+    _, report = check_export(model, inputs=[(floats(2, 4),)])
     assert report.inputs == [("x", "float32", (-1, 4))] and not report.notes
