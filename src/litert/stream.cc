@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -26,6 +27,24 @@ struct Item {
   bool staged = false;
   size_t need = 0;     // bytes of memory, about
   int64_t writes = 0;  // bytes of the file, for progress
+};
+
+// Memory that grows as needed. Its content is not kept.
+class Scratch {
+ public:
+  std::span<std::byte> Get(size_t size) {
+    if (size > size_) {
+      bytes_.reset();
+      size_ = 0;
+      bytes_ = std::make_unique_for_overwrite<std::byte[]>(size);
+      size_ = size;
+    }
+    return {bytes_.get(), size};
+  }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  size_t size_ = 0;
 };
 
 class Stream {
@@ -89,6 +108,7 @@ class Stream {
 
   // Takes items until there are none. Whoever holds an item never waits, so nobody waits forever.
   void Work(bool is_caller) {
+    Scratch scratch;
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] {
@@ -100,7 +120,7 @@ class Stream {
       const Item& item = items_[index];
       in_flight_ += item.need;
       lock.unlock();
-      Status status = Process(item);
+      Status status = Process(item, scratch);
       lock.lock();
       in_flight_ -= item.need;
       written_ += item.writes;
@@ -126,7 +146,7 @@ class Stream {
     }
   }
 
-  Status Process(const Item& item) {
+  Status Process(const Item& item, Scratch& scratch) {
     try {
       if (item.tile == 0 && !layout_.external) {
         const auto length = static_cast<uint32_t>(item.place->size);
@@ -147,12 +167,12 @@ class Stream {
         KL_ASSIGN_OR_RETURN(const ConstantPtr staged, ir::Stage(*item.constant));
         const size_t tiles = staged->NumTiles(options_.tile_bytes);
         for (size_t tile = 0; tile < tiles; ++tile) {
-          KL_RETURN_IF_ERROR(Write(*staged, item, tile, sink));
+          KL_RETURN_IF_ERROR(Write(*staged, tile, scratch, sink));
         }
         return {};
       }
       const Constant& constant = **item.constant;
-      KL_RETURN_IF_ERROR(Write(constant, item, item.tile, sink));
+      KL_RETURN_IF_ERROR(Write(constant, item.tile, scratch, sink));
       if (constant.bytes() && constant.byte_size() > options_.tile_bytes) {
         constant.ReleaseRange(
             item.tile * options_.tile_bytes,
@@ -166,17 +186,18 @@ class Stream {
     }
   }
 
-  // One tile: evaluated where it lies in the file, or for `sink`.
-  Status Write(const Constant& constant, const Item& item, size_t tile,
+  // One tile. Tiles that must be computed and are one run go through `scratch`, which a thread
+  // keeps: fresh memory for each costs the system as much as the tile does.
+  Status Write(const Constant& constant, size_t tile, Scratch& scratch,
                const Constant::Sink& sink) {
-    constexpr size_t kLeastWindow = 128 << 10;  // bytes: for less, a write costs less
     const auto range = constant.TileRange(tile, options_.tile_bytes);
-    if (range && range->size >= kLeastWindow) {
-      const std::unique_ptr<OutputFile::Window> window =
-          file_.Map(item.place->offset + static_cast<int64_t>(range->offset), range->size);
-      if (window) return constant.EvaluateTileTo(tile, options_.tile_bytes, window->bytes());
+    if (!range || constant.bytes()) {
+      return constant.EvaluateTile(tile, options_.tile_bytes, sink);
     }
-    return constant.EvaluateTile(tile, options_.tile_bytes, sink);
+    const std::span<std::byte> bytes = scratch.Get(range->size);
+    KL_RETURN_IF_ERROR(constant.EvaluateTileTo(tile, options_.tile_bytes, bytes));
+    const Constant::Run run{range->offset, bytes};
+    return sink({&run, 1});
   }
 
   const Layout& layout_;

@@ -24,8 +24,8 @@ struct StreamOptions {
 };
 
 // Writes the header and every weight at its place. Weights are evaluated tile by tile, several at
-// once, in windows of the file where there are such, else each written as soon as it is known. On
-// an error, which is the first in the order of the file, the file is incomplete.
+// once, each written as soon as it is known. On an error, which is the first in the order of the
+// file, the file is incomplete.
 Status StreamFile(const Plan& plan, const Layout& layout, OutputFile& file,
                   const StreamOptions& options);
 

@@ -36,19 +36,8 @@ class OutputFile {
 
   // Sets the size; fails early where the disk is too full for it.
   virtual Status Reserve(int64_t size) = 0;
-  // Writes at a place inside the reserved size. May be called from several threads at once, but the
-  // system lets them in one by one.
+  // Writes at a place inside the reserved size. May be called from several threads at once.
   virtual Status WriteAt(int64_t offset, std::span<const std::byte> bytes) = 0;
-  // A part of the file as memory: what is written there is in the file, without a copy, and threads
-  // that fill windows of their own do not wait for each other. Null where the system or the file
-  // system does not give such memory, or cannot promise room on the disk for it: then WriteAt().
-  // May be called from several threads at once.
-  class Window {
-   public:
-    virtual ~Window() = default;
-    virtual std::span<std::byte> bytes() = 0;
-  };
-  virtual std::unique_ptr<Window> Map(int64_t offset, size_t size) = 0;
   // Gives the file its name, in place of what had it before. Called once, last.
   virtual Status Commit() = 0;
 };

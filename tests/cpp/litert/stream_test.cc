@@ -67,7 +67,7 @@ TEST_F(StreamTest, AnyTilesThreadsAndMemoryGiveTheSameBytes) {
   Add(ir::Transposed(Reader(Matrix(130, 90)), {1, 0}));
   Add(ir::ScaledAlong(ir::Transposed(Matrix(64, 48), {1, 0}), 0, std::vector<float>(48, 3)));
   Add(ir::Casted(Matrix(128, 64), DType::kFloat64));
-  // Large enough for windows; in tiles of 4 KB not even a row is one run.
+  // Tiles that are one run, and in tiles of 4 KB not even a row.
   Add(ir::ScaledAlong(ir::Transposed(Matrix(1200, 300), {1, 0}), 1, std::vector<float>(1200, 3)));
   for (const unsigned threads : {1U, 3U}) {
     for (const size_t tile_bytes : {size_t{4096}, size_t{1} << 20}) {
