@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr const char* kExitCodes = R"(Exit codes:
   0  done
   1  the model cannot be converted, or verification failed
-  2  the command line is wrong
+  2  the command line is wrong, or samples that it names do not fit the model
   3  a file cannot be read or written, or is damaged
   4  the LiteRT runtime is missing or failed
   5  a bug in keras-litert)";

@@ -24,6 +24,8 @@ constexpr std::pair<std::string_view, ExitCode> kCodes[] = {
     {"quantize-3", ExitCode::kUsage},
     {"quantize-6", ExitCode::kUsage},
     {"auto-2", ExitCode::kUsage},
+    {"samples-7", ExitCode::kFile},  // an image that cannot be decoded
+    {"samples", ExitCode::kUsage},   // what --calibrate names does not fit the model
     {"internal", ExitCode::kInternal},
 };
 
