@@ -33,6 +33,12 @@ struct IntegerKernel {
 
   static constexpr uint32_t kAll = uint32_t{1} << 31;
   bool IsValueInput(size_t i) const { return inputs == kAll || (i < 31 && (inputs >> i & 1) != 0); }
+  // REQUIRES: there is one.
+  size_t FirstValueInput() const {
+    size_t i = 0;
+    while (!IsValueInput(i)) ++i;
+    return i;
+  }
   bool IsValueOutput(size_t i) const {
     return outputs == kAll || (i < 31 && (outputs >> i & 1) != 0);
   }

@@ -1,24 +1,16 @@
 // Computing in integers: operators that have such kernels, with activations of calibrated ranges.
 #pragma once
 
-#include <map>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "ir/graph.h"
 #include "keras_litert/quantize.h"
 #include "quantize/affine.h"
 #include "quantize/bias.h"
-#include "quantize/recipe.h"
+#include "quantize/choose_integers.h"
 #include "util/result.h"
 
 namespace keras_litert::quantize {
-
-// The recipes, static ones only, of operators of the main graph.
-using StaticRecipes = std::unordered_map<const ir::Operator*, Recipe>;
-// What became of the operators that were asked for, by operator: also why one stayed float.
-using StaticReports = std::unordered_map<const ir::Operator*, QuantizedOperator>;
 
 // The float tensors of the main graph whose ranges the rewrite may ask for.
 std::vector<ir::Tensor*> TensorsToObserve(ir::Module& module);
