@@ -113,4 +113,25 @@ Affine FixedOutput(ir::BuiltinOperator code, ir::DType dtype) {
   }
 }
 
+bool ClipsAtNumber(const ir::Operator& op) {
+  using tflite::ActivationFunctionType;
+  const auto clips = [](const auto* options) {
+    return options != nullptr &&
+           (options->fused_activation_function == ActivationFunctionType::RELU6 ||
+            options->fused_activation_function == ActivationFunctionType::RELU_N1_TO_1);
+  };
+  switch (op.code) {
+    case RELU6:
+    case RELU_N1_TO_1:
+    case RELU_0_TO_1:
+      return true;
+    default:
+      return clips(op.options.AsConv2DOptions()) || clips(op.options.AsDepthwiseConv2DOptions()) ||
+             clips(op.options.AsFullyConnectedOptions()) ||
+             clips(op.options.AsTransposeConvOptions()) || clips(op.options.AsPool2DOptions()) ||
+             clips(op.options.AsAddOptions()) || clips(op.options.AsSubOptions()) ||
+             clips(op.options.AsMulOptions()) || clips(op.options.AsConcatenationOptions());
+  }
+}
+
 }  // namespace keras_litert::quantize

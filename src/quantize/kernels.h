@@ -50,4 +50,8 @@ const IntegerKernel* FindIntegerKernel(ir::BuiltinOperator code);
 // The result's scale of a kFixed operator. REQUIRES: dtype is int8 or int16.
 Affine FixedOutput(ir::BuiltinOperator code, ir::DType dtype);
 
+// Whether the result is clipped at a number, as RELU6's at 6, by itself or by what is fused into
+// it.
+bool ClipsAtNumber(const ir::Operator& op);
+
 }  // namespace keras_litert::quantize

@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace keras_litert::quantize {
+namespace {
+
+// The least range of a result that is clipped at 6 or 1. Its kernel counts that number in steps of
+// the result, in 32 bits; where nothing but zeros was observed the steps would be too many.
+constexpr Range kLeastOfClipped = {0, 2e-4F};
+
+}  // namespace
 
 using ir::DType;
 using ir::Graph;
@@ -42,6 +49,9 @@ ScaleGroups::ScaleGroups(const Graph& graph, const Integers& integers, const Ten
       GroupSame(*op, kernel);
     } else if (kernel.scales == Scales::kWeights) {
       GroupCopies(*op, kernel);
+    }
+    if (ClipsAtNumber(*op)) {
+      data_[GroupOf(op->output())].range.Include({kLeastOfClipped, kLeastOfClipped});
     }
   }
 }

@@ -95,6 +95,20 @@ TEST_F(ScaleGroupsTest, FixedRangesAreSharedOnlyByASingleReader) {
             groups.AffineFor(other.tensor(), DType::kInt8));
 }
 
+TEST_F(ScaleGroupsTest, WhatIsClippedAtSixHasFewEnoughStepsUpToIt) {
+  const Value clipped = lrt::Unary(b_, RELU6, Input(-9, -8));
+  Observe(clipped, 0, 1e-12F);
+  const Value pooled = Pooled(clipped);
+  Observe(pooled, 0, 1e-12F);
+  const Value free = lrt::Unary(b_, RELU, Input(-9, -8));
+  Observe(free, 0, 1e-12F);
+  ScaleGroups groups = Groups(DType::kInt16);
+  const Affine affine = groups.AffineFor(clipped.tensor(), DType::kInt16);
+  EXPECT_LT(6 / affine.scale, 0x1p31F);
+  EXPECT_EQ(groups.AffineFor(pooled.tensor(), DType::kInt16), affine);
+  EXPECT_LT(groups.AffineFor(free.tensor(), DType::kInt16).scale, affine.scale);
+}
+
 TEST_F(ScaleGroupsTest, AnInputOfAnotherTypeIsRequantizedInFront) {
   const Value x = Input(0, 40);
   const Value y = Pooled(x);

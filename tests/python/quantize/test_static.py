@@ -504,3 +504,18 @@ def test_recurrent_weights_are_stored_once(cell, recipe, steps, tmp_path):
         assert loops[0]["recipe"] == "float32" and "is not observed" in loops[0]["reason"]
         assert result.operators["TANH"] >= 12
         assert {op["op"] for op in of_cell if op["recipe"] == static} == {"FULLY_CONNECTED"}
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+def test_activations_that_are_never_above_zero(tmp_path, recipe):
+    """LiteRT counts RELU6's 6 in steps of what was observed, and refuses more than 2^31."""
+    x = keras.Input((6, 6, 2))
+    quiet = layers.Conv2D(3, 3, bias_initializer=keras.initializers.Constant(-1e3), name="quiet")
+    y = layers.Concatenate()([layers.ReLU(6)(quiet(x)), layers.ReLU(6)(layers.Conv2D(3, 3)(x))])
+    z = layers.ReLU(6)(layers.Conv2D(2, 1, bias_initializer=keras.initializers.Constant(-99))(y))
+    model = keras.Model(x, [layers.Dense(2)(layers.Flatten()(y)), z])
+    images = np.random.default_rng(0).normal(size=(20, 6, 6, 2)).astype("float32")
+    np.savez(tmp_path / "samples.npz", arr_0=images)
+    arguments = ("--quantize", recipe, "--calibrate", tmp_path / "samples.npz")
+    arguments = (*arguments, "--runtime", RUNTIME)
+    check(model, [[images[:3]]], randomized=False, arguments=arguments, tolerance=0.05)
