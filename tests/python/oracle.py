@@ -76,6 +76,11 @@ _OPERATOR_NAMES = {
 # --- What a test shows ----------------------------------------------------------------------------
 
 
+def not_on_jax(reason):
+    """Marks what Keras's own JAX backend cannot compute: there is nothing to compare with."""
+    return pytest.mark.skipif(keras.backend.backend() == "jax", reason=f"Keras on JAX: {reason}")
+
+
 def shows(name, *arguments):
     """Marks a test as showing that `name` works, with the constructor arguments that it varies.
 

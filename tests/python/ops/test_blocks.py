@@ -4,7 +4,7 @@ import keras
 import pytest
 from keras import ops
 from operations import check_operations
-from oracle import check_refused, refused, shows
+from oracle import check_refused, not_on_jax, refused, shows
 
 
 @shows("ops.nn.depth_to_space", "block_size", "data_format")
@@ -35,7 +35,10 @@ def test_depth():
     "options",
     [
         {"kernel_size": 2},
-        {"kernel_size": (2, 3), "stride": (2, 1)},
+        pytest.param(
+            {"kernel_size": (2, 3), "stride": (2, 1)},
+            marks=not_on_jax("fold leaves out the rows behind the last window"),
+        ),
         {"kernel_size": 3, "padding": 1, "dilation": (1, 2)},
         {"kernel_size": (3, 2), "padding": (2, 1), "stride": 2, "dilation": 2},
     ],

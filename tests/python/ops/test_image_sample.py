@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 from operations import check_operations
-from oracle import check, check_refused, refused, shows
+from oracle import check, check_refused, not_on_jax, refused, shows
 
 MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
@@ -93,6 +93,7 @@ def test_affine_transform():
     "ops.image.scale_and_translate",
     *("output_shape", "scale", "translation", "spatial_dims", "method", "antialias"),
 )
+@not_on_jax("scale_and_translate takes no open batch")
 def test_scale_and_translate():
     def scaled(method, antialias=True, scale=(1.7, 0.6), translation=(0.3, -1.2)):
         return lambda x, s, i: ops.image.scale_and_translate(
@@ -139,6 +140,7 @@ def test_affine_refused():
     "ops.image.perspective_transform",
     *("start_points", "end_points", "interpolation", "fill_value", "data_format"),
 )
+@not_on_jax("perspective_transform of a batch takes as many points")
 def test_perspective_transform():
     perspective = ops.image.perspective_transform
     start = np.array([[0, 0], [0, 5], [6, 0], [6, 5]], "float32")
