@@ -24,6 +24,13 @@ from keras_litert import ExportError, hub
 families.cases()  # Fills families.CASES.
 
 
+def test_export_verifies(tmp_path):
+    """Token ids, masks and segments are drawn so that every model has them."""
+    model = build("bert-BertBackbone")
+    hub.export(model, tmp_path / "model.tflite", verify=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
+
+
 @functools.cache
 def build(name):
     return families.CASES[name].build()
