@@ -484,14 +484,13 @@ def _build(model: keras.Model, input_signature: Any) -> None:
         args, kwargs = _signature.zeros(guess, size)
         if getattr(model, "_call_has_training_arg", False):
             kwargs = {**kwargs, "training": False}
+        known = contextlib.nullcontext() if len(guesses) == 1 else _signature.own_calls()
         try:
-            model(*args, **kwargs)
+            with known:
+                model(*args, **kwargs)
             return
         except Exception as error:
             first_error = first_error or error
-        finally:
-            if len(guesses) > 1:
-                _signature.forget_call(model)
     raise first_error
 
 

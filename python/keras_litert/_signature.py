@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import operator
+import threading
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -183,13 +185,15 @@ def _refine(own: Leaf, spec: Leaf) -> Leaf:
 # What each model was called with first: a structure of Leaf for each argument, without names.
 _calls: weakref.WeakKeyDictionary[keras.Model, dict[str, Any]] = weakref.WeakKeyDictionary()
 
+_own_calls = threading.local()
+
 
 def remember_call(model: keras.Model, arguments: dict[str, Any]) -> None:
     """Keeps shapes and dtypes of the tensors that a model is called with, for the first call.
 
     Keras keeps a shape alone, and of the first argument. Batches are open, other sizes as they are.
     """
-    if model in _calls:
+    if model in _calls or getattr(_own_calls, "running", False):
         return
     try:
         _calls[model] = {name: _map_tensors(x) for name, x in arguments.items()}
@@ -197,9 +201,14 @@ def remember_call(model: keras.Model, arguments: dict[str, Any]) -> None:
         pass  # A tensor of unknown rank, or a structure that no signature can have.
 
 
-def forget_call(model: keras.Model) -> None:
-    """Undoes remember_call(), for a call that was this package's guess."""
-    _calls.pop(model, None)
+@contextlib.contextmanager
+def own_calls() -> Iterator[None]:
+    """Calls of models that this package makes in here, by a guess or a trace, tell nothing."""
+    _own_calls.running = True
+    try:
+        yield
+    finally:
+        _own_calls.running = False
 
 
 def with_integers(signature: Signature, names: Collection[str]) -> Signature:

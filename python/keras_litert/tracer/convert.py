@@ -100,7 +100,7 @@ def _run(trace, model, signature, states, trace_layers) -> ExportError | None:
         call_kwargs["training"] = False
     library = None if trace_layers else Library(trace)
     resets = _recurrent_states(model)
-    with recording(trace, top=model, library=library):
+    with recording(trace, top=model, library=library), _signature.own_calls():
         try:
             for variable in states.values():
                 trace.add_state(variable, model.name, zero=id(variable) in resets)

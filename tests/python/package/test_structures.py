@@ -307,6 +307,16 @@ def test_an_input_that_is_looked_up_is_an_integer(case):
     ]
 
 
+def test_an_export_is_no_call(tmp_path):
+    """What one export guessed, the next one does not take for what the model was called with."""
+    model = called_before_the_import(_INTEGERS["embedding"], "int32")
+    reports = [
+        keras_litert.export(model, tmp_path / "m.tflite", static_batch=2, trace_layers=traced)
+        for traced in (False, True, False)
+    ]
+    assert [report.inputs for report in reports] == [[("x", "int32", (2, 4))]] * 3
+
+
 @pytest.mark.parametrize("case", list(_FLOATS))
 def test_other_inputs_of_unknown_dtype_are_floats(case):
     model = called_before_the_import(_FLOATS[case], "float32")
