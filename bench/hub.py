@@ -7,11 +7,15 @@ Both sides run in one environment on the same model: KERAS_BACKEND=torch, random
 and one sequence length or image size, as litert-torch needs them fixed. Each export runs in a
 process of its own, which first builds the model and imports the exporter:
 
-  * time: of the call that exports, the file's writing included
+  * time: of the call that exports, the file's writing included: the median, and the fastest and
+    slowest of several processes. Of some seconds, much depends on what the system has to do first:
+    read modules from disk, make room in memory for the file
   * added memory: the process's highest resident set during that call, less the one before it
-    (Linux: VmHWM, reset by /proc/self/clear_refs)
+    (Linux: VmHWM, reset by /proc/self/clear_refs); the most of any process
   * operators in the file, and its size
-  * latency in LiteRT's Interpreter with its default delegate: the median, the two files in turn
+  * latency in LiteRT's Interpreter with its default delegate: the CPU time of a run, the median of
+    many, the two files in turns; in brackets the median of the turns' ratios to ours, so above 1 is
+    slower than ours
 
 `ours, dynamic` is the export as keras_litert.hub makes it by default, with open sizes.
 """
@@ -27,6 +31,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import latency
 
 SIDES = ("ours", "ours, dynamic", "litert-torch")
 
@@ -89,6 +95,17 @@ MODELS = {
 }
 
 
+def randomize(model):
+    """Gives each weight numbers of its own: equal ones, as equal initializers make, would be merged
+    by an exporter that looks for them, which no trained model allows."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        value = rng.standard_normal(variable.shape, "float32")
+        variable.assign(0.02 * value if len(variable.shape) > 1 else 1 + 0.1 * value)
+
+
 def resident():
     """Bytes of this process in memory: (now, at most since the last reset)."""
     status = pathlib.Path("/proc/self/status").read_text()
@@ -100,9 +117,9 @@ def export(name, side, target):
     """In a process of its own: builds and exports a model, prints what that took."""
     import keras
 
-    keras.utils.set_random_seed(1)
     make, sizes, _ = MODELS[name]
     model = make()
+    randomize(model)
     if side == "litert-torch":
         import litert_torch  # noqa: F401
         from keras.src.export.litert import export_litert_via_torch
@@ -119,6 +136,7 @@ def export(name, side, target):
     else:
         import keras_litert
     gc.collect()
+    os.sync()  # What was written before does not wait for the disk while this is timed.
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     before, _ = resident()
     started = time.perf_counter()
@@ -152,34 +170,26 @@ def operators(path):
     )
 
 
-def latencies(paths, runs, threads):
-    """Milliseconds: the median of `runs` invocations of each file, in turn."""
+def prepared(path, threads):
+    """A function that runs the file once, on ones."""
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreters = []
-    for path in paths:
-        interpreter = Interpreter(path, num_threads=threads)
-        interpreter.allocate_tensors()
-        for detail in interpreter.get_input_details():
-            value = np.ones(detail["shape"], detail["dtype"])
-            interpreter.set_tensor(detail["index"], value)
-        interpreter.invoke()
-        interpreters.append(interpreter)
-    times = [[] for _ in paths]
-    for _ in range(runs):
-        for interpreter, found in zip(interpreters, times):
-            started = time.perf_counter()
-            interpreter.invoke()
-            found.append(1e3 * (time.perf_counter() - started))
-    return [statistics.median(found) for found in times]
+    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        interpreter.set_tensor(detail["index"], np.ones(detail["shape"], detail["dtype"]))
+    return interpreter.invoke
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
-    parser.add_argument("--runs", type=int, default=15, help="invocations for the latency")
+    parser.add_argument("--exports", type=int, default=5, help="of ours, each a process")
+    parser.add_argument("--exporter-exports", type=int, default=1, help="of litert-torch")
+    parser.add_argument("--rounds", type=int, default=5, help="interpreters for the latency")
+    parser.add_argument("--runs", type=int, default=6, help="of each of these")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", help="the folder for the files")
     parser.add_argument("--operators", action="store_true", help="list each file's operators")
@@ -200,30 +210,57 @@ def main():
                     path.unlink()
 
 
-def measure(name, folder, options):
-    found = {}
-    for side in options.sides:
-        path = folder / f"{name}-{side.replace(', ', '-')}.tflite"
+def exports(name, side, path, count):
+    """What `export` found in each of so many processes; none where one failed."""
+    results = []
+    for _ in range(count):
         command = [sys.executable, __file__, "--worker", name, side, str(path)]
         environment = {**os.environ, "KERAS_BACKEND": "torch"}
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         lines = [line for line in run.stdout.splitlines() if line.startswith("RESULT ")]
         if run.returncode or not lines:
             print(f"| {name} | | {side} | failed | | | | |\n{run.stderr[-2000:]}", file=sys.stderr)
+            return []
+        results.append(json.loads(lines[-1][7:]))
+    return results
+
+
+def measure(name, folder, options):
+    found = {}
+    for side in options.sides:
+        path = folder / f"{name}-{side.replace(', ', '-')}.tflite"
+        count = options.exporter_exports if side == "litert-torch" else options.exports
+        results = exports(name, side, path, count)
+        if not results:
             continue
-        found[side] = {**json.loads(lines[-1][7:]), "path": path}
+        found[side] = {
+            "path": path,
+            "parameters": results[0]["parameters"],
+            "seconds": sorted(result["seconds"] for result in results),
+            "added": max(result["added"] for result in results),
+        }
     timed = [side for side in found if side != "ours, dynamic"]
     if MODELS[name][2] and timed:
-        paths = [str(found[side]["path"]) for side in timed]
-        for side, latency in zip(timed, latencies(paths, options.runs, options.threads)):
-            found[side]["latency"] = latency
+        turns = latency.turns(
+            timed,
+            lambda side: prepared(found[side]["path"], options.threads),
+            options.rounds,
+            options.runs,
+        )
+        for side in timed:
+            found[side]["latency"] = f"{latency.median(turns, side):.1f}"
+            if "ours" in timed:
+                found[side]["latency"] += f" ({latency.ratio(turns, side, 'ours'):.2f})"
     for side, result in found.items():
         counts = operators(result["path"])
-        latency = f"{result['latency']:.1f}" if "latency" in result else ""
         size = result["path"].stat().st_size / 1e6
+        seconds = f"{statistics.median(result['seconds']):.2f}"
+        if len(result["seconds"]) > 1:
+            seconds += f" ({result['seconds'][0]:.2f} – {result['seconds'][-1]:.2f})"
         print(
-            f"| {name} | {result['parameters'] / 1e6:.0f} M | {side} | {result['seconds']:.2f} | "
-            f"{result['added'] / 1e6:.0f} | {size:.0f} | {sum(counts.values())} | {latency} |",
+            f"| {name} | {result['parameters'] / 1e6:.0f} M | {side} | {seconds} | "
+            f"{result['added'] / 1e6:.0f} | {size:.0f} | {sum(counts.values())} | "
+            f"{result.get('latency', '')} |",
             flush=True,
         )
         if options.operators:

@@ -1,6 +1,7 @@
 """Measures quantization beside TensorFlow's converter and ai-edge-quantizer, in one run.
 
-    python bench/quantize.py [--models digits MobileNetV2 EfficientNetB0 ResNet50] [--recipes …]
+    scripts/bench_quantize [--models digits gru transformer tabular mlp MobileNetV2 …]
+        [--recipes float32 …]
 
 For each model and recipe, and each of the three where it has the recipe:
 
@@ -13,18 +14,19 @@ For each model and recipe, and each of the three where it has the recipe:
     a run, the median of many, the files of one recipe in turns; in brackets the median of the
     turns' ratios to keras-litert's file. Where an interpreter's memory happens to lie makes 2 % and
     more, so several are made of each file, in other orders
-  * the digit classifier's accuracy on its held-out digits
+  * accuracy of the trained models on their held-out rows
 
-Calibration has the same samples for all. Needs tensorflow and ai-edge-quantizer; the weights of
-MobileNetV2, EfficientNetB0 or any other of keras.applications are random ones conditioned as
-trained ones are (tests/python/applications.py).
+Calibration has the same samples for all. Needs tensorflow and ai-edge-quantizer. Of the models,
+digits is the repository's, and gru, transformer, tabular and mlp are trained here on data of
+packages (bench/trained.py, which has its own requirements); the weights of MobileNetV2,
+EfficientNetB0 or any other of keras.applications are random ones conditioned as trained ones are
+(tests/python/applications.py).
 """
 
 import argparse
 import contextlib
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,7 @@ import time
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+import latency
 import numpy as np
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
@@ -51,12 +54,28 @@ def digits():
     return model, images[:SAMPLES], images[SAMPLES:], held["labels"][SAMPLES:]
 
 
+def trained_here(name):
+    import trained
+
+    model, seen, unseen, labels = trained.prepared(name)
+    return model, seen[:SAMPLES], unseen, labels
+
+
 def application(name):
     import applications
 
     model = applications.conditioned(name)
     images = applications.images(model, 16 + HELD_OUT)
     return model, images[:16], images[16:], None
+
+
+def prepared(name):
+    """A model, rows to calibrate on, other rows, and their labels or None."""
+    if name == "digits":
+        return digits()
+    if name in ("gru", "transformer", "tabular", "mlp"):
+        return trained_here(name)
+    return application(name)
 
 
 def ours(saved, samples, recipe, target, cli):
@@ -157,25 +176,10 @@ class Run:
             result = (result - zero) * scale
         return result
 
-    def milliseconds(self):
-        """CPU time of one run."""
-        start = time.process_time_ns()
-        self.interpreter.invoke()
-        return 1e-6 * (time.process_time_ns() - start)
-
-
-def latencies(paths, row):
-    """Of many turns, the milliseconds of each file."""
-    turns = []
-    names = list(paths)
-    for i in range(ROUNDS):
-        order = names[i % len(names) :] + names[: i % len(names)]
-        runs = {by: Run(paths[by], row) for by in order}
-        for run in runs.values():
-            run.outputs()
-        for turn in range(TURNS):
-            turns.append({by: runs[by].milliseconds() for by in order[:: -1 if turn % 2 else 1]})
-    return turns
+    def ready(self):
+        """A function that runs the file once more on the last row."""
+        self.outputs()
+        return self.interpreter.invoke
 
 
 def sqnr(actual, expected):
@@ -204,7 +208,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for name in arguments.models:
-            model, seen, unseen, labels = digits() if name == "digits" else application(name)
+            model, seen, unseen, labels = prepared(name)
             saved = folder / f"{name}.keras"
             model.save(saved)
             expected = np.asarray(model.predict(unseen, verbose=0, batch_size=8))
@@ -231,21 +235,21 @@ def main():
                     if seconds[by] is not None:
                         paths[by] = path
                 outputs = {by: Run(path, unseen).outputs() for by, path in paths.items()}
-                times = latencies(paths, unseen[:1])
+                times = latency.turns(
+                    paths, lambda by: Run(paths[by], unseen[:1]).ready(), ROUNDS, TURNS
+                )
                 for by, actual in outputs.items():
                     ratio, error = sqnr(actual, expected)
                     accuracy = ""
                     if labels is not None:
                         accuracy = f"{100 * np.mean(actual.argmax(-1) == labels):.1f} %"
-                    latency = statistics.median(turn[by] for turn in times)
-                    beside = ""
+                    milliseconds = f"{latency.median(times, by):.2f} ms"
                     if "keras-litert" in paths:
-                        beside = statistics.median(t[by] / t["keras-litert"] for t in times)
-                        beside = f" ({beside:.2f})"
+                        milliseconds += f" ({latency.ratio(times, by, 'keras-litert'):.2f})"
                     print(
                         f"| {name} | {recipe} | {by} | {seconds[by]:.2f} s | "
                         f"{(folder / f'{by}.tflite').stat().st_size / 1e3:.1f} kB | "
-                        f"{ratio:.1f} ± {error:.1f} dB | {latency:.2f} ms{beside} | {accuracy} |",
+                        f"{ratio:.1f} ± {error:.1f} dB | {milliseconds} | {accuracy} |",
                         flush=True,
                     )
 
