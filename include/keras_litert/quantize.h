@@ -27,6 +27,9 @@ struct QuantizeRecipe {
 // Every recipe, in the order in which help texts list them.
 std::span<const QuantizeRecipe> QuantizeRecipes();
 
+// What rules and searches name that keeps operators float; no recipe of the list above.
+inline constexpr std::string_view kFloatRecipe = "float32";
+
 // Gives some operators another recipe than the rest. A rule applies where all that it names match;
 // of several rules that do, the last counts. A rule that matches nothing is an error, because it
 // is a mistyped name.
@@ -35,7 +38,7 @@ struct QuantizeRule {
   // `/` included, `?` for one. Empty: any layer.
   std::string layer;
   std::string op;      // LiteRT's name, "FULLY_CONNECTED"; empty: any operator
-  std::string recipe;  // a name or alias, or "float32" to keep float
+  std::string recipe;  // a name or alias, or kFloatRecipe
 };
 
 // Inputs of the model, one array for each by its name: first axis the batch; the name may

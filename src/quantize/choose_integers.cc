@@ -177,7 +177,7 @@ class Chooser {
 }  // namespace
 
 bool IsIntegerType(const std::string& name) {
-  return !name.empty() && name != "float32";
+  return !name.empty() && name != kFloatRecipe;
 }
 
 ChosenIntegers ChooseIntegers(const Module& module, const StaticRecipes& recipes,

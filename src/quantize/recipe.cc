@@ -45,10 +45,8 @@ std::span<const std::string_view> RangeMethodNames() {
 namespace quantize {
 namespace {
 
-constexpr std::string_view kFloat = "float32";
-
 std::optional<Recipe> RecipeOf(std::string_view name) {
-  if (name.empty() || name == kFloat) return Recipe::kFloat32;
+  if (name.empty() || name == kFloatRecipe) return Recipe::kFloat32;
   for (size_t i = 0; i < std::size(kRecipes); ++i) {
     if (name == kRecipes[i].name || (!kRecipes[i].alias.empty() && name == kRecipes[i].alias)) {
       return static_cast<Recipe>(i + 1);  // Recipe has the table's order, behind kFloat32.
@@ -58,7 +56,7 @@ std::optional<Recipe> RecipeOf(std::string_view name) {
 }
 
 Diagnostic UnknownRecipe(std::string_view name) {
-  std::vector<std::string_view> known{kFloat};
+  std::vector<std::string_view> known{kFloatRecipe};
   for (const QuantizeRecipe& recipe : kRecipes) {
     known.push_back(recipe.name);
     if (!recipe.alias.empty()) known.push_back(recipe.alias);
@@ -84,7 +82,7 @@ std::optional<Diagnostic> UnknownOperator(std::string_view name) {
 }  // namespace
 
 std::string_view Name(Recipe recipe) {
-  return recipe == Recipe::kFloat32 ? kFloat : kRecipes[static_cast<size_t>(recipe) - 1].name;
+  return recipe == Recipe::kFloat32 ? kFloatRecipe : kRecipes[static_cast<size_t>(recipe) - 1].name;
 }
 
 int BlockSize(Recipe recipe) {

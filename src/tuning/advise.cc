@@ -9,10 +9,11 @@
 #include <string>
 #include <utility>
 
+#include "tuning/measure.h"
+
 namespace keras_litert {
 namespace {
 
-constexpr std::string_view kFloat = "float32";
 constexpr std::string_view kHalf = "float16";
 // Layers that are tried, of each kind of advice, and how many pieces of advice are given of it.
 constexpr size_t kMostTried = 10;
@@ -33,10 +34,6 @@ struct Layer {
   int64_t bytes_after = 0;
   double added_noise = 0;  // at its results, relative to them
 };
-
-double NoiseOf(double decibels) {
-  return std::isnan(decibels) ? 0 : std::pow(10.0, -decibels / 10);
-}
 
 // In the order of execution. What a layer adds to the noise is taken from that of the
 // operator before it, which is exact in a chain and a guess beside branches: it only says what is
@@ -62,7 +59,7 @@ std::vector<Layer> LayersOf(const std::vector<QuantizedOperator>& operators) {
       layer.bytes_after += op.bytes_after;
       layer.added_noise += std::max(0.0, noise - before);
       // Where nothing was measured, in loops: that of its weights.
-      if (std::isnan(op.output_sqnr) && op.recipe != kFloat) {
+      if (std::isnan(op.output_sqnr) && op.recipe != kFloatRecipe) {
         layer.added_noise += NoiseOf(op.weights_sqnr);
       }
     }
@@ -73,10 +70,10 @@ std::vector<Layer> LayersOf(const std::vector<QuantizedOperator>& operators) {
 
 // The next more exact recipe; empty: none.
 std::string Better(const Layer& layer) {
-  if (layer.recipe == kFloat) return "";
+  if (layer.recipe == kFloatRecipe) return "";
   // A few numbers are not worth another dtype.
   constexpr int64_t kFew = 4096;
-  if (layer.recipe == kHalf || layer.bytes_before < kFew) return std::string(kFloat);
+  if (layer.recipe == kHalf || layer.bytes_before < kFew) return std::string(kFloatRecipe);
   if (layer.recipe.find("wi4") != std::string::npos) return "dynamic_int8";
   return std::string(kHalf);
 }
@@ -139,7 +136,7 @@ Result<std::vector<Advice>> Advise(RecipeRunner& runner, const ConvertReport& re
       std::vector<Advice> smaller,
       collect(
           [&](const Layer& layer) -> std::string {
-            const bool wide = layer.recipe == kFloat || layer.recipe == kHalf;
+            const bool wide = layer.recipe == kFloatRecipe || layer.recipe == kHalf;
             return wide && layer.bytes_after > least ? "dynamic_int8" : "";
           },
           [&](const Advice& a) { return !(a.gain < -kMostLoss) && -a.bytes >= least; }));

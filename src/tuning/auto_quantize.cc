@@ -11,11 +11,7 @@
 // What is found is the best of all that was measured.
 #include "tuning/auto_quantize.h"
 
-#include <fmt/core.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -25,7 +21,8 @@
 
 #include "quantize/quantize.h"
 #include "quantize/search.h"
-#include "util/cancelled.h"
+#include "tuning/measure.h"
+#include "tuning/trials.h"
 
 namespace keras_litert {
 namespace {
@@ -34,28 +31,16 @@ using quantize::Choice;
 using quantize::Combination;
 using quantize::Part;
 
-constexpr std::string_view kFloat = "float32";
-// Batches that tell a layer's noise.
-constexpr size_t kFewBatches = 4;
 // Layers whose noise is measured, those of most bytes first; that of others is estimated.
 constexpr size_t kMostParts = 96;
 // Files that are tried in each of the steps after the bisection.
 constexpr size_t kMostTrims = 8;
 // Of the layers' choices that bisection looks at: 9 runs.
 constexpr size_t kMostCombinations = 500;
+// What the third and the fourth step run, about: for the progress.
+constexpr size_t kRunsOfDescent = 24;
 // What DEQUANTIZE and QUANTIZE around a float operator among integers cost in a file.
 constexpr int64_t kBorderBytes = 300;
-
-double NoiseOf(double decibels) {
-  return std::pow(10.0, -decibels / 10);
-}
-
-// Over all outputs.
-double NoiseOf(const std::vector<OutputError>& errors) {
-  double noise = 0;
-  for (const OutputError& error : errors) noise += NoiseOf(error.sqnr);
-  return noise;
-}
 
 Result<bool> IsCalibrated(const std::string& recipe) {
   QuantizeOptions options;
@@ -67,204 +52,45 @@ std::vector<std::string> RecipesOf(const AutoQuantize& search) {
   return search.recipes.empty() ? AutoRecipes() : search.recipes;
 }
 
-// "dynamic_int8, 2 float16, 1 float32"
-std::string NameOf(const QuantizeOptions& options) {
-  std::map<std::string, int> counts;
-  for (const QuantizeRule& rule : options.rules) ++counts[rule.recipe];
-  std::string name = options.recipe;
-  for (const auto& [recipe, count] : counts) name += fmt::format(", {} {}", count, recipe);
-  return name;
-}
-
 class Search {
  public:
   Search(RecipeRunner& runner, const QuantizeOptions& options)
-      : runner_(runner), options_(options), search_(options.search) {}
+      : search_(options.search), trials_(runner, options) {}
 
   Result<Found> Run() {
     KL_RETURN_IF_ERROR(TryUniform());
     KL_RETURN_IF_ERROR(SearchWeights());
     for (const std::string& recipe : calibrated_) {
-      if (!reports_.contains(recipe) || !IsWorthwhile(recipe)) continue;
+      if (trials_.ReportOf(recipe) == nullptr || !IsWorthwhile(recipe)) continue;
       KL_RETURN_IF_ERROR(SearchIntegers(recipe));
     }
-    const std::optional<size_t> best = Best();
-    if (!best) return std::unexpected(NothingFits());
-    return Found{trials_[*best].recipe, trials_[*best].rules, errors_[*best], std::move(trials_)};
+    const std::optional<size_t> best = trials_.Best();
+    if (!best) return std::unexpected(trials_.NothingFits());
+    const Trial& trial = trials_[*best];
+    return Found{trial.recipe, trial.rules, trials_.errors(*best), trials_.all()};
   }
 
  private:
   // The trial of each part's choice.
   using TrialOf = std::function<Result<size_t>(const std::vector<size_t>&)>;
 
-  bool has_accuracy() const { return search_.min_sqnr || search_.max_loss; }
-
-  // ---- One recipe ----
-
-  Result<RecipeRunner::Outcome> Evaluate(
-      const QuantizeOptions& recipe, size_t most_batches,
-      const std::function<Status(const std::filesystem::path&)>& use = {}) {
-    const size_t runs = runner_.runs();
-    if (search_.progress) search_.progress(runs, std::max(runs + 1, expected_runs_));
-    return runner_.Run(recipe.recipe, WithTheCallers(recipe.rules), most_batches, use);
-  }
-
-  std::vector<QuantizeRule> WithTheCallers(std::vector<QuantizeRule> rules) const {
-    rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());
-    return rules;
-  }
-
-  // The noise that a rule alone adds to the float model.
-  Result<double> NoiseAlone(QuantizeRule rule) {
-    QuantizeOptions recipe;
-    recipe.rules.push_back(std::move(rule));
-    KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome evaluation, Evaluate(recipe, kFewBatches));
-    return std::max(0.0, NoiseOf(evaluation.errors) - background_);
-  }
-
-  // Measures a recipe and puts it on the list. Gives its number there.
-  Result<size_t> Try(const QuantizeOptions& recipe) {
-    Trial trial;
-    trial.name = NameOf(recipe);
-    trial.recipe = recipe.recipe;
-    trial.rules = WithTheCallers(recipe.rules);
-    Result<RecipeRunner::Outcome> evaluation =
-        Evaluate(recipe, kMostBatches, [&](const std::filesystem::path& file) -> Status {
-          if (!search_.metric) return {};
-          const std::optional<double> metric = search_.metric(file);
-          if (!metric) return Cancelled();
-          trial.metric = *metric;
-          return {};
-        });
-    if (!evaluation) {
-      const Diagnostic& first = evaluation.error().diagnostics().front();
-      // Weights that a recipe cannot hold are a reason against it, other failures are not.
-      if (!first.code.starts_with("quantize-")) return std::unexpected(evaluation.error());
-      trial.failure = first.message;
-      errors_.emplace_back();
-      trials_.push_back(std::move(trial));
-      return trials_.size() - 1;
-    }
-    trial.file_bytes = evaluation->bytes;
-    for (const OutputError& error : evaluation->errors) {
-      trial.sqnr = std::min(trial.sqnr, error.sqnr);
-      trial.max_relative = std::max(trial.max_relative, error.max_relative);
-    }
-    trial.fits = IsAccurate(trial) && IsSmall(trial);
-    if (recipe.rules.empty()) reports_[recipe.recipe] = std::move(evaluation->reports);
-    errors_.push_back(std::move(evaluation->errors));
-    trials_.push_back(std::move(trial));
-    return trials_.size() - 1;
-  }
-
-  bool IsAccurate(const Trial& trial) const {
-    if (!trial.failure.empty()) return false;
-    if (search_.min_sqnr && !(trial.sqnr >= *search_.min_sqnr)) return false;
-    if (!search_.max_loss) return true;
-    if (!search_.metric) return trial.max_relative <= *search_.max_loss;
-    return trial.metric >= float_metric_.value_or(trial.metric) - *search_.max_loss;
-  }
-
-  bool IsSmall(const Trial& trial) const {
-    return trial.failure.empty() && (!search_.max_size || trial.file_bytes <= *search_.max_size);
-  }
-
-  // Less is better.
-  double LossOf(const Trial& trial) const {
-    if (search_.metric) return -trial.metric;
-    return -trial.sqnr;
-  }
-
-  std::optional<size_t> Best() const {
-    std::optional<size_t> best;
-    for (size_t i = 0; i < trials_.size(); ++i) {
-      const Trial& trial = trials_[i];
-      if (!trial.fits) continue;
-      if (!best) {
-        best = i;
-        continue;
-      }
-      const std::pair<double, double> mine(trial.file_bytes, LossOf(trial));
-      const std::pair<double, double> its(trials_[*best].file_bytes, LossOf(trials_[*best]));
-      const bool better =
-          has_accuracy() ? mine < its
-                         : std::pair(mine.second, mine.first) < std::pair(its.second, its.first);
-      if (better) best = i;
-    }
-    return best;
-  }
-
-  Error NothingFits() const {
-    const auto describe = [&](const Trial& trial) {
-      std::string text =
-          fmt::format("'{}' has {} bytes and {:.1f} dB", trial.name, trial.file_bytes, trial.sqnr);
-      text += search_.metric ? fmt::format(", metric {:.6g}", trial.metric)
-                             : fmt::format(", differs by {:.2g} of the range", trial.max_relative);
-      return text;
-    };
-    const Trial* small = nullptr;     // the most accurate that is small enough
-    const Trial* accurate = nullptr;  // the smallest that is accurate enough
-    const Trial* smallest = nullptr;
-    const Trial* exact = nullptr;
-    for (const Trial& trial : trials_) {
-      if (!trial.failure.empty()) continue;
-      if (IsSmall(trial) && (small == nullptr || LossOf(trial) < LossOf(*small))) small = &trial;
-      if (IsAccurate(trial) && (accurate == nullptr || trial.file_bytes < accurate->file_bytes)) {
-        accurate = &trial;
-      }
-      if (smallest == nullptr || trial.file_bytes < smallest->file_bytes) smallest = &trial;
-      if (exact == nullptr || LossOf(trial) < LossOf(*exact)) exact = &trial;
-    }
-    std::string found;
-    if (small == nullptr && smallest != nullptr) {
-      found = "the smallest that was found: " + describe(*smallest);
-    } else if (accurate == nullptr && exact != nullptr) {
-      found = "the most accurate that was found: " + describe(*exact);
-    } else if (small != nullptr && accurate != nullptr) {
-      found = fmt::format(
-          "the most accurate that is small enough: {}; the smallest that is "
-          "accurate enough: {}",
-          describe(*small), describe(*accurate));
-    }
-    return Error(
-        Diagnostic{"", "auto-1",
-                   fmt::format("none of {} recipes that were tried keeps to the budget; {}",
-                               trials_.size(), found),
-                   "Loosen the budget, or let the search choose from other recipes."});
-  }
-
   // ---- 1. Each recipe for the whole model ----
 
   Status TryUniform() {
     std::vector<std::string> names = RecipesOf(search_);
     // The float file is what a metric is compared with.
-    if (std::find(names.begin(), names.end(), kFloat) == names.end() && search_.metric) {
-      QuantizeOptions exact;
-      exact.recipe = kFloat;
-      KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome ignored,
-                          Evaluate(exact, 1, [&](const std::filesystem::path& file) -> Status {
-                            float_metric_ = search_.metric(file);
-                            return float_metric_ ? Status() : Cancelled();
-                          }));
-    }
+    const bool is_tried = std::find(names.begin(), names.end(), kFloatRecipe) != names.end();
+    KL_RETURN_IF_ERROR(trials_.MeasureFloat(search_.metric && !is_tried));
     std::stable_partition(names.begin(), names.end(),
-                          [](const std::string& name) { return name == kFloat; });
-    expected_runs_ = names.size();
+                          [](const std::string& name) { return name == kFloatRecipe; });
+    trials_.Expect(names.size());
     for (const std::string& name : names) {
       KL_ASSIGN_OR_RETURN(const bool calibrated, IsCalibrated(name));
       QuantizeOptions recipe;
       recipe.recipe = name;
-      KL_ASSIGN_OR_RETURN(const size_t trial, Try(recipe));
-      if (name == kFloat && search_.metric) float_metric_ = trials_[trial].metric;
+      KL_ASSIGN_OR_RETURN(const size_t trial, trials_.Try(recipe));
       if (!trials_[trial].failure.empty()) continue;
       (calibrated ? calibrated_ : stored_).push_back(name);
-    }
-    // What the caller's rules do, whatever else is chosen.
-    if (!options_.rules.empty()) {
-      QuantizeOptions nothing;
-      nothing.recipe = kFloat;
-      KL_ASSIGN_OR_RETURN(const RecipeRunner::Outcome evaluation, Evaluate(nothing, kFewBatches));
-      background_ = NoiseOf(evaluation.errors);
     }
     return {};
   }
@@ -278,9 +104,9 @@ class Search {
     for (const std::string& recipe : stored_) {
       std::map<size_t, Choice> choices;
       std::map<size_t, double> noise;
-      for (const QuantizedOperator& op : reports_[recipe]) {
+      for (const QuantizedOperator& op : *trials_.ReportOf(recipe)) {
         // What no recipe stores in fewer bytes has no choice.
-        if (op.bytes_before == 0 || op.recipe == kFloat) continue;
+        if (op.bytes_before == 0 || op.recipe == kFloatRecipe) continue;
         const auto [found, added] = known.try_emplace({op.layer, op.op}, parts.size());
         if (added) parts.push_back({op.layer, op.op, {}});
         Choice& choice = choices[found->second];
@@ -295,18 +121,18 @@ class Search {
         parts[part].choices.push_back(std::move(choice));
       }
     }
-    if (reports_.contains(std::string(kFloat))) {
+    if (tries_float()) {
       // Its report has no entries: nothing was asked for.
       for (const auto& [key, part] : known) {
         const Part& other = parts[part];
         int64_t bytes = 0;
         for (const std::string& recipe : stored_) {
-          for (const QuantizedOperator& op : reports_[recipe]) {
+          for (const QuantizedOperator& op : *trials_.ReportOf(recipe)) {
             if (op.layer == other.layer && op.op == other.op) bytes += op.bytes_before;
           }
           if (bytes > 0) break;
         }
-        parts[part].choices.push_back({std::string(kFloat), bytes, 0});
+        parts[part].choices.push_back({std::string(kFloatRecipe), bytes, 0});
       }
     }
     if (parts.empty()) return {};
@@ -343,7 +169,7 @@ class Search {
     };
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return bytes(a) > bytes(b); });
-    expected_runs_ = runner_.runs() + std::min(order.size(), kMostParts) + 24;
+    trials_.Expect(std::min(order.size(), kMostParts) + kRunsOfDescent);
     double worst_ratio = 1;  // of noise in the output to noise in the weights
     for (size_t n = 0; n < order.size(); ++n) {
       const size_t i = order[n];
@@ -363,7 +189,7 @@ class Search {
         const double first = weights_noise.at({i, noisy.front()->recipe});
         if (measured && (choice == noisy.front() || stored > first * kMuchLess)) {
           KL_ASSIGN_OR_RETURN(choice->noise,
-                              NoiseAlone({parts[i].layer, parts[i].op, choice->recipe}));
+                              trials_.NoiseAlone({parts[i].layer, parts[i].op, choice->recipe}));
           ratio = std::max(ratio.value_or(0), choice->noise / stored);
           worst_ratio = std::max(worst_ratio, *ratio);
         } else {
@@ -379,29 +205,27 @@ class Search {
   // A caller who names the recipes may want integers for speed; else a search whose smallest file
   // is larger than what was found finds nothing.
   bool IsWorthwhile(const std::string& recipe) const {
-    const std::optional<size_t> best = Best();
-    if (!best || !search_.recipes.empty() || !has_accuracy()) return true;
-    const auto uniform = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
-      return trial.recipe == recipe && trial.rules.size() == options_.rules.size();
-    });
-    return uniform != trials_.end() && uniform->file_bytes < trials_[*best].file_bytes;
+    const std::optional<size_t> best = trials_.Best();
+    if (!best || !search_.recipes.empty() || !trials_.has_accuracy_budget()) return true;
+    const std::optional<size_t> uniform = trials_.FindUniform(recipe);
+    return uniform && trials_[*uniform].file_bytes < trials_[*best].file_bytes;
   }
 
   Status SearchIntegers(const std::string& base) {
     std::vector<Part> parts;
     std::map<std::string, size_t> known;
-    for (const QuantizedOperator& op : reports_[base]) {
+    for (const QuantizedOperator& op : *trials_.ReportOf(base)) {
       // A rule for a layer without a name would be one for all layers.
-      if (op.layer.empty() || op.recipe == kFloat) continue;
+      if (op.layer.empty() || op.recipe == kFloatRecipe) continue;
       const auto [found, added] = known.try_emplace(op.layer, parts.size());
       if (added) parts.push_back({op.layer, "", {{base, 0, 0}}});
       parts[found->second].choices[0].bytes += op.bytes_after;
     }
-    expected_runs_ = runner_.runs() + parts.size() + 24;
+    trials_.Expect(parts.size() + kRunsOfDescent);
     for (size_t i = 0; i < parts.size(); ++i) {
       Part& part = parts[i];
       if (i < kMostParts) {
-        KL_ASSIGN_OR_RETURN(part.choices[0].noise, NoiseAlone({part.layer, "", base}));
+        KL_ASSIGN_OR_RETURN(part.choices[0].noise, trials_.NoiseAlone({part.layer, "", base}));
       }
       std::map<std::string, Choice> others;
       for (const auto& [op, choice] : stored_choices_[part.layer]) {
@@ -410,8 +234,8 @@ class Search {
         sum.bytes += choice.bytes;
         sum.noise += choice.noise;
       }
-      if (reports_.contains(std::string(kFloat)) && others.empty()) {
-        others[std::string(kFloat)] = {std::string(kFloat), part.choices[0].bytes, 0};
+      if (tries_float() && others.empty()) {
+        others[std::string(kFloatRecipe)] = {std::string(kFloatRecipe), part.choices[0].bytes, 0};
       }
       for (auto& [recipe, choice] : others) {
         choice.bytes += kBorderBytes;
@@ -432,19 +256,18 @@ class Search {
       if (known != tried.end()) return known->second;
       const QuantizeOptions recipe = quantize::MakeRecipe(parts, choices, base);
       // A recipe for the whole model may have been tried under its name.
-      const auto uniform = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
-        return recipe.rules.empty() && trial.recipe == recipe.recipe &&
-               trial.rules.size() == options_.rules.size();
-      });
-      if (uniform != trials_.end()) return tried[choices] = uniform - trials_.begin();
-      KL_ASSIGN_OR_RETURN(const size_t trial, Try(recipe));
-      return tried[choices] = trial;
+      std::optional<size_t> trial;
+      if (recipe.rules.empty()) trial = trials_.FindUniform(recipe.recipe);
+      if (!trial) {
+        KL_ASSIGN_OR_RETURN(trial, trials_.Try(recipe));
+      }
+      return tried[choices] = *trial;
     };
     // With a budget of accuracy: the first that is accurate. Without: the last that is small, which
     // is the one before the first that is not.
     const auto is_far_enough = [&](size_t i) -> Result<bool> {
       KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(front[i].choices));
-      return has_accuracy() ? IsAccurate(trials_[trial]) : !IsSmall(trials_[trial]);
+      return trials_.has_accuracy_budget() ? trials_.IsAccurate(trial) : !trials_.IsSmall(trial);
     };
     size_t low = 0;
     size_t high = front.size();  // taken as far enough, whether it is or not
@@ -457,13 +280,15 @@ class Search {
         low = middle + 1;
       }
     }
-    if (!has_accuracy()) return low == 0 ? Status() : GoOn(parts, front[low - 1].choices, trial_of);
+    if (!trials_.has_accuracy_budget()) {
+      return low == 0 ? Status() : GoOn(parts, front[low - 1].choices, trial_of);
+    }
     if (low == front.size()) return {};
     KL_RETURN_IF_ERROR(TrySmaller(front, low, trial_of));
     // The smallest that is accurate, of whatever was tried.
     const auto size = [&](const auto& one) {
-      const Trial& trial = trials_[one.second];
-      return IsAccurate(trial) ? trial.file_bytes : std::numeric_limits<int64_t>::max();
+      return trials_.IsAccurate(one.second) ? trials_[one.second].file_bytes
+                                            : std::numeric_limits<int64_t>::max();
     };
     const auto best =
         std::min_element(tried.begin(), tried.end(),
@@ -485,7 +310,7 @@ class Search {
       const size_t at = first + i * (accurate - first) / count;
       KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(front[at].choices));
       // What follows is larger.
-      if (IsAccurate(trials_[trial])) break;
+      if (trials_.IsAccurate(trial)) break;
     }
     return {};
   }
@@ -517,7 +342,7 @@ class Search {
       std::vector<size_t> smaller = choices;
       smaller[part] = choice;
       KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(smaller));
-      if (IsAccurate(trials_[trial])) {
+      if (trials_.IsAccurate(trial)) {
         choices = std::move(smaller);
       } else {
         failed.insert(*next);
@@ -553,7 +378,7 @@ class Search {
       std::vector<size_t> larger = choices;
       larger[part] = choice;
       KL_ASSIGN_OR_RETURN(const size_t trial, trial_of(larger));
-      if (IsSmall(trials_[trial]) && LossOf(trials_[trial]) < LossOf(trials_[now])) {
+      if (trials_.IsSmall(trial) && trials_.LossOf(trial) < trials_.LossOf(now)) {
         choices = std::move(larger);
         now = trial;
       } else {
@@ -563,20 +388,15 @@ class Search {
     return {};
   }
 
-  RecipeRunner& runner_;
-  const QuantizeOptions& options_;
-  const AutoQuantize& search_;
+  // Whether layers may stay float32.
+  bool tries_float() const { return trials_.ReportOf(kFloatRecipe) != nullptr; }
 
-  std::optional<double> float_metric_;
-  double background_ = 0;                // noise of the caller's rules
+  const AutoQuantize& search_;
+  Trials trials_;
   std::vector<std::string> stored_;      // recipes of weights, in the caller's order
   std::vector<std::string> calibrated_;  // recipes of activations
-  std::map<std::string, std::vector<QuantizedOperator>> reports_;  // of recipes for the whole model
   // What SearchWeights() found, by layer: an operator's choices.
   std::map<std::string, std::vector<std::pair<std::string, Choice>>> stored_choices_;
-  std::vector<Trial> trials_;
-  std::vector<std::vector<OutputError>> errors_;  // of the trials
-  size_t expected_runs_ = 0;
 };
 
 }  // namespace
@@ -592,7 +412,7 @@ std::vector<std::string> AutoRecipes() {
       names.emplace_back(name);
     }
   }
-  names.emplace_back(kFloat);
+  names.emplace_back(kFloatRecipe);
   return names;
 }
 
@@ -607,7 +427,9 @@ Result<bool> CheckAuto(const QuantizeOptions& options) {
   if (!search.min_sqnr && !search.max_loss && !search.max_size) {
     return Fail("", "auto-2", "the recipe 'auto' needs a budget to search in", budgets);
   }
-  const auto is_integer = [](const std::string& type) { return !type.empty() && type != kFloat; };
+  const auto is_integer = [](const std::string& type) {
+    return !type.empty() && type != kFloatRecipe;
+  };
   if (is_integer(options.input_type) || is_integer(options.output_type)) {
     return Fail("", "auto-2", "the recipe 'auto' keeps inputs and outputs float32",
                 "Save the recipe that it finds, and convert with that and the types.");

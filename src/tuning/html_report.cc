@@ -212,7 +212,8 @@ std::string Summary(const ConvertReport& report) {
   rows.push_back("<tr>" + RowHead("weights as float32") + BytesCell(before) + "</tr>");
   rows.push_back("<tr>" + RowHead("weights now") + BytesCell(after) + "</tr>");
   rows.push_back("<tr>" + RowHead("recipe") +
-                 TextCell(report.recipe.empty() ? "float32" : report.recipe) + "</tr>");
+                 TextCell(report.recipe.empty() ? std::string(kFloatRecipe) : report.recipe) +
+                 "</tr>");
   for (const QuantizeRule& rule : report.rules) {
     const std::string where = rule.op.empty() ? rule.layer : rule.layer + "@" + rule.op;
     rows.push_back("<tr>" + RowHead("rule " + where) + TextCell(rule.recipe) + "</tr>");
@@ -284,7 +285,7 @@ std::string Trials(const ConvertReport& report) {
 // weights. Infinite for what is exact.
 double RatioOf(const QuantizedOperator& op) {
   if (!std::isnan(op.output_sqnr)) return op.output_sqnr;
-  return op.recipe != "float32" ? op.weights_sqnr : HUGE_VAL;
+  return op.recipe != kFloatRecipe ? op.weights_sqnr : HUGE_VAL;
 }
 
 // Places in the report, those that cost most accuracy first.
@@ -304,7 +305,7 @@ std::string Layers(const ConvertReport& report) {
   std::vector<Bar> sizes;
   for (const size_t place : ByCost(report)) {
     const QuantizedOperator& op = report.quantized[place];
-    const bool noisy = op.recipe != "float32";
+    const bool noisy = op.recipe != kFloatRecipe;
     const double weights = noisy ? op.weights_sqnr : HUGE_VAL;
     rows.push_back("<tr>" + RowHead(op.layer) + TextCell(op.op) +
                    TextCell(std::to_string(place + 1)) + TextCell(op.recipe) +

@@ -102,6 +102,10 @@ litert::Array AsFloats(const litert::Array& given, const Tensor& output) {
 
 }  // namespace
 
+double NoiseOf(double sqnr) {
+  return std::isnan(sqnr) ? 0 : std::pow(10.0, -sqnr / 10);
+}
+
 Result<std::unique_ptr<Measurement>> Measurement::Start(Module& module, const Batches& batches,
                                                         const std::filesystem::path& output) {
   std::unique_ptr<Measurement> measurement(new Measurement(output));

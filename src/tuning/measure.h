@@ -17,6 +17,9 @@ namespace keras_litert {
 // Batches that are measured; more change the ratios little.
 inline constexpr size_t kMostBatches = 16;
 
+// Σ(x − x̂)² / Σx² of a signal-to-noise ratio in dB; 0 of one that was not measured (NaN).
+double NoiseOf(double sqnr);
+
 // Made before the module is quantized, asked afterwards.
 class Measurement {
  public:
