@@ -35,7 +35,7 @@ class Model final : public LoadedModel {
   Model(std::shared_ptr<const Runtime> runtime, const LiteRtApi& api, fs::path file)
       : runtime_(std::move(runtime)), api_(api), file_(std::move(file)) {}
 
-  Status Load() {
+  Status Load(unsigned threads) {
     // LiteRT reports its doings on standard error; only what goes wrong is of interest.
     const LiteRtEnvironmentOption quiet{kLiteRtMinLoggerSeverity, kLiteRtAnyInteger,
                                         kLiteRtErrorSeverity};
@@ -53,6 +53,7 @@ class Model final : public LoadedModel {
     const Owned<LiteRtOptions> owned_options = {options, api_.DestroyOptions};
     KL_RETURN_IF_ERROR(
         Check(api_.SetOptionsHardwareAccelerators(options, kLiteRtCpu), "choose the CPU"));
+    if (threads > 1) UseThreads(options, threads);
     LiteRtCompiledModel compiled = nullptr;
     const LiteRtStatus prepared = api_.CreateCompiledModel(environment, model, options, &compiled);
     if (prepared != 0) return Refused(prepared);
@@ -111,6 +112,24 @@ class Model final : public LoadedModel {
   }
 
  private:
+  // A release that has no such option runs on one thread.
+  void UseThreads(LiteRtOptions options, unsigned threads) const {
+    if (api_.CreateOpaqueOptions == nullptr || api_.DestroyOpaqueOptions == nullptr ||
+        api_.AddOpaqueOptions == nullptr) {
+      return;
+    }
+    const std::string text = "num_threads = " + std::to_string(threads);
+    for (const char* name : kLiteRtCpuOptions) {
+      auto payload = std::make_unique<char[]>(text.size() + 1);
+      std::memcpy(payload.get(), text.c_str(), text.size() + 1);
+      const auto free = [](void* bytes) { delete[] static_cast<char*>(bytes); };
+      LiteRtOpaqueOptions opaque = nullptr;
+      if (api_.CreateOpaqueOptions(name, payload.get(), free, &opaque) != 0) continue;
+      payload.release();
+      if (api_.AddOpaqueOptions(options, opaque) != 0) api_.DestroyOpaqueOptions(opaque);
+    }
+  }
+
   std::string Describe(LiteRtStatus status) const {
     if (api_.GetStatusString != nullptr) return api_.GetStatusString(status);
     return "status " + std::to_string(status);
@@ -279,9 +298,9 @@ class LibraryRuntime final : public Runtime, public std::enable_shared_from_this
 
   const fs::path& library() const override { return library_; }
 
-  Result<std::unique_ptr<LoadedModel>> Load(const fs::path& file) const override {
+  Result<std::unique_ptr<LoadedModel>> Load(const fs::path& file, unsigned threads) const override {
     auto model = std::make_unique<Model>(shared_from_this(), api_, file);
-    KL_RETURN_IF_ERROR(model->Load());
+    KL_RETURN_IF_ERROR(model->Load(threads));
     return model;
   }
 

@@ -50,8 +50,10 @@ class Runtime {
 
   // What was opened.
   virtual const std::filesystem::path& library() const = 0;
-  // Errors: runtime-3 (the runtime refuses the file).
-  virtual Result<std::unique_ptr<LoadedModel>> Load(const std::filesystem::path& model) const = 0;
+  // The kernels may use so many threads; what they compute does not depend on it. Errors: runtime-3
+  // (the runtime refuses the file).
+  virtual Result<std::unique_ptr<LoadedModel>> Load(const std::filesystem::path& model,
+                                                    unsigned threads = 1) const = 0;
 };
 
 }  // namespace keras_litert::litert

@@ -42,6 +42,9 @@ const char* LoadApi(const DynamicLibrary& library, LiteRtApi& api) {
   KL_FIND(RunCompiledModel);
 #undef KL_FIND
   find("LiteRtGetStatusString", api.GetStatusString);
+  find("LiteRtCreateOpaqueOptions", api.CreateOpaqueOptions);
+  find("LiteRtDestroyOpaqueOptions", api.DestroyOpaqueOptions);
+  find("LiteRtAddOpaqueOptions", api.AddOpaqueOptions);
   return nullptr;
 }
 

@@ -18,6 +18,7 @@ using LiteRtEnvironment = struct LiteRtEnvironmentOpaque*;
 using LiteRtModel = struct LiteRtModelOpaque*;
 using LiteRtOptions = struct LiteRtOptionsOpaque*;
 using LiteRtCompiledModel = struct LiteRtCompiledModelOpaque*;
+using LiteRtOpaqueOptions = struct LiteRtOpaqueOptionsOpaque*;
 using LiteRtSignature = struct LiteRtSignatureOpaque*;
 using LiteRtTensor = struct LiteRtTensorOpaque*;
 using LiteRtTensorBuffer = struct LiteRtTensorBufferOpaque*;
@@ -53,6 +54,10 @@ static_assert(sizeof(LiteRtEnvironmentOption) == 24);
 inline constexpr int kLiteRtMinLoggerSeverity = 25;  // a tag
 inline constexpr int kLiteRtErrorSeverity = 3;
 inline constexpr int kLiteRtAnyInteger = 2;
+
+// What options of the CPU's kernels go by, in newer and older releases. Their payload is a text,
+// "num_threads = 4". A release does not look at names that it does not know.
+inline constexpr const char* kLiteRtCpuOptions[] = {"cpu_delegate", "xnnpack"};
 
 // One pointer a function. Each name is LiteRT's without its prefix.
 struct LiteRtApi {
@@ -98,7 +103,14 @@ struct LiteRtApi {
   void (*DestroyTensorBuffer)(LiteRtTensorBuffer);
   LiteRtStatus (*RunCompiledModel)(LiteRtCompiledModel, LiteRtIndex signature, size_t num_inputs,
                                    LiteRtTensorBuffer*, size_t num_outputs, LiteRtTensorBuffer*);
-  const char* (*GetStatusString)(LiteRtStatus);  // null in releases that do not export it
+
+  // Null in releases that do not export them.
+  const char* (*GetStatusString)(LiteRtStatus);
+  // The options own the payload then, and free it so.
+  LiteRtStatus (*CreateOpaqueOptions)(const char* identifier, void* payload,
+                                      void (*free)(void* payload), LiteRtOpaqueOptions*);
+  void (*DestroyOpaqueOptions)(LiteRtOpaqueOptions);
+  LiteRtStatus (*AddOpaqueOptions)(LiteRtOptions, LiteRtOpaqueOptions);  // owned by the first then
 };
 
 // The name of the first function that `library` lacks, or null: `api` is complete.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "util/cancelled.h"
+#include "util/platform.h"
 
 namespace keras_litert::litert {
 namespace {
@@ -60,9 +61,7 @@ class Stream {
   Status Run() {
     KL_RETURN_IF_ERROR(file_.WriteAt(0, std::as_bytes(std::span(layout_.header))));
     written_ = static_cast<int64_t>(layout_.header.size());
-    unsigned threads = options_.threads != 0
-                           ? options_.threads
-                           : std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+    unsigned threads = options_.threads != 0 ? options_.threads : DefaultThreads();
     // A thread costs more than it brings where there is little to write.
     constexpr int64_t kBytesPerThread = 1 << 20;
     threads =

@@ -14,6 +14,7 @@
 #include "quantize/observe.h"
 #include "tuning/probe.h"
 #include "util/cancelled.h"
+#include "util/platform.h"
 
 namespace keras_litert {
 
@@ -44,7 +45,7 @@ Result<Reduced> Reductions(ir::Module& module, const std::vector<ir::Tensor*>& t
     write.cancelled = cancelled;
     KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
   }
-  KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path()));
+  KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path(), DefaultThreads()));
   Reduced reduced;
   std::vector<Range>& ranges = reduced.ranges;
   ranges.resize(tensors.size());
@@ -114,7 +115,7 @@ Result<std::vector<Range>> Kept(ir::Module& module, const std::vector<ir::Tensor
       const OtherOutputs others(module, probed);
       KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
     }
-    KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path()));
+    KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path(), DefaultThreads()));
     for (const auto& batch : batches) {
       KL_RETURN_IF_ERROR(ForEachPart(
           module, {batch}, 1, plan.rows, cancelled,

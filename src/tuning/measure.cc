@@ -10,6 +10,7 @@
 
 #include "litert/writer.h"
 #include "util/cancelled.h"
+#include "util/platform.h"
 
 namespace keras_litert {
 namespace {
@@ -170,8 +171,8 @@ Result<std::vector<OutputError>> Measurement::Finish(Module& module, quantize::Q
       const OtherOutputs others(module, tensors);
       KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
     }
-    KL_ASSIGN_OR_RETURN(const auto exact, runtime->Load(float_files_[g]->path()));
-    KL_ASSIGN_OR_RETURN(const auto rounded, runtime->Load(file.path()));
+    KL_ASSIGN_OR_RETURN(const auto exact, runtime->Load(float_files_[g]->path(), DefaultThreads()));
+    KL_ASSIGN_OR_RETURN(const auto rounded, runtime->Load(file.path(), DefaultThreads()));
     KL_RETURN_IF_ERROR(ForEachPart(
         module, batches, kMostBatches, plan_.rows, cancelled,
         [&](const std::vector<litert::Array>& part) -> Status {
@@ -219,7 +220,7 @@ Result<std::unique_ptr<FloatRun>> FloatRun::Start(const Module& module, const Ba
   write.cancelled = cancelled;
   KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
   KL_ASSIGN_OR_RETURN(run->runtime_, litert::Runtime::Open(options.runtime));
-  KL_ASSIGN_OR_RETURN(const auto loaded, run->runtime_->Load(file.path()));
+  KL_ASSIGN_OR_RETURN(const auto loaded, run->runtime_->Load(file.path(), DefaultThreads()));
   for (size_t n = 0; n < std::min(batches.size(), kMostBatches); ++n) {
     if (cancelled && cancelled()) return Cancelled();
     KL_ASSIGN_OR_RETURN(const auto results, RunBatch(*loaded, batches[n], module.input_names));
@@ -237,7 +238,7 @@ Result<std::vector<OutputError>> FloatRun::Compare(const Module& module,
                                                    const std::filesystem::path& file,
                                                    size_t most_batches,
                                                    const std::function<bool()>& cancelled) const {
-  KL_ASSIGN_OR_RETURN(const auto loaded, runtime_->Load(file));
+  KL_ASSIGN_OR_RETURN(const auto loaded, runtime_->Load(file, DefaultThreads()));
   std::vector<Sums> sums(outputs_.size());
   for (size_t n = 0; n < std::min(expected_.size(), most_batches); ++n) {
     if (cancelled && cancelled()) return Cancelled();

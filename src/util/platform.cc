@@ -17,6 +17,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace keras_litert {
@@ -226,6 +227,10 @@ void RemoveOutputFilesOnInterrupt() {
     action.sa_flags = SA_RESETHAND;
     sigaction(signal, &action, nullptr);
   }
+}
+
+unsigned DefaultThreads() {
+  return std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
 }
 
 int64_t PeakResidentBytes() {

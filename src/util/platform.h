@@ -62,6 +62,9 @@ class DynamicLibrary {
 // signals alone.
 void RemoveOutputFilesOnInterrupt();
 
+// How many threads share a work that takes any number of them: one for each processor, at most 8.
+unsigned DefaultThreads();
+
 // The largest resident memory of this process so far, in bytes; 0 where the platform does not say.
 int64_t PeakResidentBytes();
 
