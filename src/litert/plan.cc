@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "litert/equal_constants.h"
 #include "litert/op_version.h"
 
 namespace keras_litert::litert {
@@ -128,7 +129,8 @@ class Planner {
     const auto next = static_cast<uint32_t>(plan_.buffers.size());
     uint32_t buffer = next;
     if (constant->byte_size() > kSmallConstant) {
-      plan_.buffers.push_back({{}, constant});
+      buffer = equal_.NumberOf(constant, next);
+      if (buffer == next) plan_.buffers.push_back({{}, constant});
     } else {
       KL_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, ir::EvaluateBytes(*constant));
       std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -332,6 +334,7 @@ class Planner {
   std::vector<std::string> output_names_;
   std::unordered_map<const ir::Constant*, uint32_t> buffer_of_;
   std::unordered_map<std::string, uint32_t> small_;  // bytes → buffer
+  EqualConstants equal_;                             // the large ones
   std::deque<Tensor> own_tensors_;                   // that the module does not have
 };
 

@@ -58,7 +58,7 @@ struct Plan {
   std::vector<PlannedBuffer> buffers;  // [0] is empty, as the format demands
 };
 
-// Constants up to this size lie inside the tables, and equal ones share a buffer.
+// Constants up to this size lie inside the tables. Equal ones share a buffer, whatever their size.
 inline constexpr size_t kSmallConstant = 1024;
 
 Result<Plan> MakePlan(const ir::Module& module);

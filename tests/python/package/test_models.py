@@ -100,6 +100,21 @@ def test_custom_layers_branches_and_dicts(wide):
     assert [info.name for info in file.outputs] == ["out", "scaled"]
 
 
+class Sinusoid(layers.Layer):
+    """Adds a table that it computes when it is called, the same in every layer."""
+
+    def call(self, x):
+        angles = np.outer(np.arange(64), np.exp(-0.1 * np.arange(32)))
+        return ops.tanh(x) + np.concatenate([np.sin(angles), np.cos(angles)], 1).astype("float32")
+
+
+def test_equal_tables_are_stored_once(tmp_path):
+    model = keras.Sequential([keras.Input((64, 64)), *[Sinusoid() for _ in range(4)]])
+    check_export(model, expect="tracer")
+    report = keras_litert.export(model, tmp_path / "model.tflite")
+    assert 64 * 64 * 4 < report.file_bytes < 2 * 64 * 64 * 4
+
+
 class Reshaping(keras.Model):
     def __init__(self):
         super().__init__()
