@@ -9,6 +9,8 @@ own (grouped queries, windows, experts, registers …) is on.
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
 CASES: dict[str, "Case"] = {}
 
 # Models whose own code does not run on Keras's NumPy backend.
@@ -103,6 +105,19 @@ def internal(module, name):
     return getattr(importlib.import_module(f"keras_hub.src.models.{module}"), name)
 
 
+def vision_text(rng, batch, length, tokens, images=None):
+    """Token IDs, masks and where the images' tokens go."""
+    indices = np.stack([np.sort(rng.choice(length, tokens, replace=False)) for _ in range(batch)])
+    mask = np.zeros((batch, length), "int32")
+    np.put_along_axis(mask, indices, 1, 1)
+    return {
+        "token_ids": rng.integers(1, 20, (batch, length)).astype("int32"),
+        "padding_mask": np.ones((batch, length), "int32"),
+        "vision_indices": indices.astype("int32"),
+        "vision_mask": mask,
+    }
+
+
 _TASKS = (
     "AudioToText Seq2SeqLM CausalLM MaskedLM MaskedPLM TextClassifier ProteinClassifier "
     "TextEmbedder ImageClassifier ImageSegmenter ObjectDetector DepthEstimator "
@@ -119,8 +134,12 @@ def kind(name):
 
 
 def cases():
-    import families_multimodal  # noqa: F401
+    import families_contrastive  # noqa: F401
+    import families_diffusion  # noqa: F401
+    import families_gemma_vision  # noqa: F401
+    import families_promptable  # noqa: F401
     import families_text  # noqa: F401
     import families_vision  # noqa: F401
+    import families_vision_language  # noqa: F401
 
     return [CASES[key] for key in sorted(CASES)]
