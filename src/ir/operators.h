@@ -91,6 +91,11 @@ Value StridedSlice(Builder& b, Value x, Value begin, Value end, Value strides,
                    StridedSliceMasks masks, TensorType type);
 // x[begin : begin + size] on every axis; size -1 is "to the end" and `shape` is the result's.
 Value Slice(Builder& b, Value x, Value begin, Value size, const Shape& shape);
+// The same with constant bounds. STRIDED_SLICE where `x` has unknown sizes: there SLICE's kernel
+// leaves its result's size open until it runs, whatever the bounds, and so all that follows. Rank
+// at most 5. REQUIRES: begin is not negative.
+Value Slice(Builder& b, Value x, const std::vector<int32_t>& begin,
+            const std::vector<int32_t>& size, const Shape& shape);
 // out = x[..., indices, ...] along `axis`, the first `batch_dims` axes shared.
 Value Gather(Builder& b, Value x, Value indices, int axis, int batch_dims = 0);
 Value GatherNd(Builder& b, Value x, Value indices);

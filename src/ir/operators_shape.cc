@@ -176,6 +176,24 @@ Value Slice(Builder& b, Value x, Value begin, Value size, const Shape& shape) {
   return b.Emit(BuiltinOperator::SLICE, {x, begin, size}, {x.dtype(), shape});
 }
 
+Value Slice(Builder& b, Value x, const std::vector<int32_t>& begin,
+            const std::vector<int32_t>& size, const Shape& shape) {
+  if (!x.ok() || x.shape().is_static()) {
+    return Slice(b, x, b.Vector(begin), b.Vector(size), shape);
+  }
+  std::vector<int32_t> end(begin.size(), 0);
+  StridedSliceMasks masks;
+  for (size_t i = 0; i < begin.size(); ++i) {
+    if (size[i] < 0) {
+      masks.end_mask |= 1 << i;
+    } else {
+      end[i] = begin[i] + size[i];
+    }
+  }
+  return StridedSlice(b, x, b.Vector(begin), b.Vector(end),
+                      b.Vector(std::vector<int32_t>(begin.size(), 1)), masks, {x.dtype(), shape});
+}
+
 Value Gather(Builder& b, Value x, Value indices, int axis, int batch_dims) {
   axis = NormalizeAxis(axis, x.rank());
   Shape shape;

@@ -102,7 +102,7 @@ Value Range(Builder& b, Value x, int axis, int64_t begin, int64_t end) {
     }
     return lrt::Reshape(b, Range(b, lrt::Reshape(b, x, folded), 1, begin, end), shape);
   }
-  return lrt::Slice(b, x, b.Vector(begins), b.Vector(sizes), shape);
+  return lrt::Slice(b, x, begins, sizes, shape);
 }
 
 Value GatherConstant(Builder& b, Value x, int axis, const std::vector<int32_t>& indices) {

@@ -162,7 +162,7 @@ Value Crop(Builder& b, Value images, const CropBox& box, bool channels_first) {
   cut(height_axis, box.h_start, box.height);
   cut(height_axis + 1, box.w_start, box.width);
   if (shape == images.shape()) return images;
-  return lrt::Slice(b, images, b.Vector(begin), b.Vector(size), shape);
+  return lrt::Slice(b, images, begin, size, shape);
 }
 
 Value Resize(Builder& b, Value images, const ResizeAttributes& a) {

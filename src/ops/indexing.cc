@@ -248,6 +248,8 @@ Argument SliceOp(Builder& b, Arguments& a) {
   }
   Shape shape;
   Shape written;
+  std::vector<int32_t> begin;  // where all starts are known
+  std::vector<int32_t> count;  // where all sizes are
   for (int i = 0; i < x.rank(); ++i) {
     const Dim size = sizes.items()[static_cast<size_t>(i)].integer();
     if (size.is_static() && (size.value() < -1 || size.value() > INT32_MAX)) {
@@ -264,12 +266,16 @@ Argument SliceOp(Builder& b, Arguments& a) {
     // The whole of an axis needs no number.
     const bool whole = from == 0 && !size.is_static() && size == x.dim(i);
     written.Append(whole ? Dim(-1) : size);
+    if (from >= 0 && from <= INT32_MAX) begin.push_back(static_cast<int32_t>(from));
+    if (written[i].is_static()) count.push_back(static_cast<int32_t>(written[i].value()));
   }
   if (shape == x.shape() && start.is_list() &&
       std::all_of(start.items().begin(), start.items().end(),
                   [](const Argument& i) { return StaticInt(i) == 0; })) {
     return x;
   }
+  const auto rank = static_cast<size_t>(x.rank());
+  if (begin.size() == rank && count.size() == rank) return lrt::Slice(b, x, begin, count, shape);
   return lrt::Slice(b, x, starts, b.ShapeVector(written), shape);
 }
 

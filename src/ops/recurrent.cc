@@ -233,8 +233,7 @@ Value Runner::OutputBuffer(const Carry& carry) const {
     return lrt::Fill(b_, shape, b_.Scalar(0, carry.output.dtype()));
   }
   // Cut from the sequence, so that no sizes have to be computed at run time.
-  const Value buffer =
-      lrt::Slice(b_, x, b_.Vector(std::vector<int32_t>(sizes.size(), 0)), b_.Vector(sizes), shape);
+  const Value buffer = lrt::Slice(b_, x, std::vector<int32_t>(sizes.size(), 0), sizes, shape);
   if (more == 0) return buffer;
   std::vector<lrt::AxisPadding> padding(sizes.size());
   padding[1].after = more;

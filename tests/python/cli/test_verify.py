@@ -248,3 +248,41 @@ def test_damaged_arrays(saved, tmp_path):
         damaged[place] = rng.integers(256)
         path.write_bytes(damaged)
         assert verify(saved, inputs=path).returncode in (OK, MODEL, USAGE, FILE)
+
+
+def several_sizes():
+    """Models of float32 `x` [?, ?, 6], and of images, whose outputs' sizes follow the input's."""
+    x = keras.Input((None, 6), name="x")
+    image = keras.Input((8, 6, 3), name="x")
+    recurrent = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
+    return {
+        "sequences": keras.Model(
+            x, [layer(5, return_sequences=True)(x) for layer in recurrent]
+        ),
+        "both directions": keras.Model(
+            x, keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))(x)
+        ),
+        "spectrum": keras.Model(x, keras.ops.rfft(x)[0]),
+        "crop": keras.Model(image, keras.layers.CenterCrop(5, 4)(image)),
+    }
+
+
+@pytest.mark.parametrize("name", ["sequences", "both directions", "spectrum", "crop"])
+def test_sizes_are_known_before_the_file_runs(name, tmp_path):
+    # LiteRT writes beyond an output's buffer where it learns its size on the way only.
+    model = several_sizes()[name]
+    model.save(tmp_path / "m.keras")
+    check(run_cli("convert", tmp_path / "m.keras"), OK)
+    for batch, steps in ((1, 3), (3, 40)):
+        shape = (batch, *(n or steps for n in model.inputs[0].shape[1:]))
+        x = np.random.default_rng(0).normal(size=shape).astype("float32")
+        outputs = {f"output_{i}": y for i, y in enumerate(keras.tree.flatten(model.predict(x)))}
+        check(
+            verify(
+                tmp_path,
+                model="m.tflite",
+                inputs=save_npz(tmp_path / "x.npz", x=x),
+                expected=save_npz(tmp_path / "y.npz", **outputs),
+            ),
+            OK,
+        )
