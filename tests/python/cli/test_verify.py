@@ -256,9 +256,7 @@ def several_sizes():
     image = keras.Input((8, 6, 3), name="x")
     recurrent = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
     return {
-        "sequences": keras.Model(
-            x, [layer(5, return_sequences=True)(x) for layer in recurrent]
-        ),
+        "sequences": keras.Model(x, [layer(5, return_sequences=True)(x) for layer in recurrent]),
         "both directions": keras.Model(
             x, keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))(x)
         ),
