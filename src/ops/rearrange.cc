@@ -123,11 +123,9 @@ std::vector<Value> Promoted(Builder& b, const std::vector<Value>& xs) {
 }
 
 Argument Join(Builder& b, const std::vector<Value>& xs, int axis) {
-  const int rank = xs.empty() ? 0 : xs[0].rank();
-  for (Value x : xs) {
-    if (x.rank() != rank) return b.Fail("join-1", "the tensors differ in rank");
-  }
-  return NormalizeAxis(b, axis, rank) ? Concatenate(b, xs, axis) : Value();
+  if (xs.empty() || !xs[0].ok()) return Value();
+  const std::optional<int> at = NormalizeAxis(b, axis, xs[0].rank());
+  return at && CheckAlike(b, xs, *at) ? Concatenate(b, xs, *at) : Value();
 }
 
 Argument StackOp(Builder& b, Arguments& a) {
@@ -135,7 +133,7 @@ Argument StackOp(Builder& b, Arguments& a) {
   const int64_t axis = a.Int(1, "axis", 0);
   if (xs.empty()) return Value();
   const std::optional<int> position = NormalizeAxis(b, axis, xs[0].rank() + 1);
-  return position ? lrt::Pack(b, xs, *position) : Value();
+  return position && CheckAlike(b, xs, -1) ? lrt::Pack(b, xs, *position) : Value();
 }
 
 Argument HStackOp(Builder& b, Arguments& a) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ir/operators.h"
+#include "ops/axes.h"
 #include "ops/table.h"
 
 namespace keras_litert::ops {
@@ -29,7 +30,10 @@ Argument TransposeOp(Builder& b, Arguments& a) {
 
 Argument ConcatenateOp(Builder& b, Arguments& a) {
   const std::vector<Value> xs = a.Tensors(0, "xs");
-  return Concatenate(b, xs, static_cast<int>(a.Int(1, "axis", 0)));
+  const int64_t given = a.Int(1, "axis", 0);
+  if (xs.empty()) return Value();
+  const std::optional<int> axis = NormalizeAxis(b, given, xs[0].rank());
+  return axis && CheckAlike(b, xs, *axis) ? Concatenate(b, xs, *axis) : Value();
 }
 
 }  // namespace
@@ -114,6 +118,23 @@ Value Transpose(Builder& b, Value x, const std::optional<std::vector<int>>& axes
                                              permutation.size(), x.rank()));
   }
   return lrt::Transpose(b, x, permutation);
+}
+
+bool CheckAlike(Builder& b, const std::vector<Value>& xs, int except_axis) {
+  bool alike = true;
+  std::string shapes;
+  for (Value x : xs) {
+    if (!x.ok()) return false;
+    shapes += (shapes.empty() ? "" : ", ") + x.shape().ToString();
+    alike &= x.rank() == xs[0].rank();
+    for (int i = 0; alike && i < x.rank(); ++i) {
+      const Dim size = x.dim(i);
+      const Dim first = xs[0].dim(i);
+      alike &= i == except_axis || !size.is_static() || !first.is_static() || size == first;
+    }
+  }
+  if (!alike) b.Fail("join-1", fmt::format("tensors of shapes {} cannot be joined", shapes));
+  return alike;
 }
 
 Value Concatenate(Builder& b, const std::vector<Value>& xs, int axis) {

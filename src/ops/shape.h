@@ -15,7 +15,9 @@ Value Reshape(Builder& b, Value x, const std::vector<Dim>& newshape);
 Value FlattenFrom(Builder& b, Value x, int axis);
 // keras.ops.transpose; no axes: reversed.
 Value Transpose(Builder& b, Value x, const std::optional<std::vector<int>>& axes);
-// keras.ops.concatenate, operands promoted.
+// Whether the shapes are alike on every axis but one (-1: on all); reports it where they are not.
+bool CheckAlike(Builder& b, const std::vector<Value>& xs, int except_axis);
+// keras.ops.concatenate, operands promoted. REQUIRES: CheckAlike().
 Value Concatenate(Builder& b, const std::vector<Value>& xs, int axis);
 
 // x without the first `before` and the last `after` elements of each of its axes. STRIDED_SLICE,

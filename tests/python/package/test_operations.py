@@ -1,9 +1,11 @@
 """Functions of keras.ops that a traced model can call, but no graph of Keras's holds."""
 
 import keras
+import keras_litert
 import numpy as np
 import pytest
-from keras import ops
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers, ops
 from oracle import shows
 from package.support import check_export
 
@@ -60,3 +62,19 @@ def test_histogram():
         )
 
     check(function, (9,))
+
+
+def test_parts_have_known_sizes(tmp_path):
+    """LiteRT's SLICE of a tensor with an open size has another size at each run, to the planner."""
+    x = keras.Input((6, 4), name="x")
+    rolled = ops.roll(x, 2, axis=1)
+    first, second = ops.split(rolled, [1], axis=2)
+    image = layers.CenterCrop(3, 2)(ops.expand_dims(x, 3))
+    model = keras.Model(x, [rolled, first, second, image])
+    keras_litert.export(model, tmp_path / "m.tflite")
+    interpreter = Interpreter(str(tmp_path / "m.tflite"))
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (5, 6, 4))
+    interpreter.allocate_tensors()
+    for output in interpreter.get_output_details():
+        assert interpreter.tensor(output["index"])().shape[0] == 5
+    assert keras_litert.verify(model, tmp_path / "m.tflite")

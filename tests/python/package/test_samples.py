@@ -137,3 +137,16 @@ def test_bad_samples(tmp_path, dataset, kind, message):
         )
     assert message in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("recipe", ["dynamic_int8", "int8"])
+def test_parts_of_a_batch(recipe, tmp_path):
+    """What is observed behind slices has the samples' batch size."""
+    x = keras.Input((6, 8), name="x")
+    y = keras.ops.roll(layers.Dense(160)(x), 2, axis=1)
+    model = oracle.randomize(keras.Model(x, layers.Dense(10)(y)))
+    samples = np.random.default_rng(0).normal(size=(16, 6, 8)).astype("float32")
+    report = keras_litert.export(
+        model, tmp_path / "m.tflite", quantize=recipe, representative_dataset=samples
+    )
+    assert report.output_errors[0]["sqnr_db"] > 25
