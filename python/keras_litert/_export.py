@@ -482,8 +482,7 @@ def _build(model: keras.Model, input_signature: Any) -> None:
     first_error = None
     for guess, size in itertools.product(guesses, (1, 8, 64) if open_sizes else (1,)):
         args, kwargs = _signature.zeros(guess, size)
-        if getattr(model, "_call_has_training_arg", False):
-            kwargs = {**kwargs, "training": False}
+        kwargs = {**kwargs, **_signature.for_inference(model)}
         known = contextlib.nullcontext() if len(guesses) == 1 else _signature.own_calls()
         try:
             with known:

@@ -346,6 +346,15 @@ def _name(arguments: dict[str, Any], type_of, own_name=lambda spec: None) -> dic
     return {key: build(structure, (key,)) for key, structure in arguments.items()}
 
 
+def for_inference(model) -> dict[str, bool]:
+    """The arguments by which Keras calls a model for inference, and its own exporters do.
+
+    Layers that have no such argument hand it on to those inside. Without it a layer that defaults
+    to training (RandomFlip and its like) puts all that are called behind it into training, too.
+    """
+    return {"training": False} if isinstance(model, keras.Layer) else {}
+
+
 def _argument_names(model: keras.Model, required: bool = False, masks: bool = False) -> list[str]:
     """The arguments of `call` that can be tensors. `masks`: with `mask`, which Keras fills in."""
     names = []

@@ -159,8 +159,7 @@ def compare(model, path, signature, arrays, tolerance) -> VerifyReport:
         ),
         (signature.args, signature.kwargs),
     )
-    if getattr(model, "_call_has_training_arg", False):
-        kwargs = {**kwargs, "training": False}
+    kwargs = {**kwargs, **_signature.for_inference(model)}
 
     def expected():
         return [

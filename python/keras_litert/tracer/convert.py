@@ -95,9 +95,7 @@ def _run(trace, model, signature, states, trace_layers) -> ExportError | None:
         return tensor
 
     args, kwargs = _signature.map_leaves(make_input, (signature.args, signature.kwargs))
-    call_kwargs = dict(kwargs)
-    if getattr(model, "_call_has_training_arg", False):
-        call_kwargs["training"] = False
+    call_kwargs = {**kwargs, **_signature.for_inference(model)}
     library = None if trace_layers else Library(trace)
     resets = _recurrent_states(model)
     with recording(trace, top=model, library=library), _signature.own_calls():

@@ -23,6 +23,8 @@ def _recorder(name: str):
 def _seed(trace, seed):
     """None, a number, or a generator's own with the count of calls that took it."""
     if isinstance(seed, SeedGenerator):
+        if seed._initial_seed is None:  # Keras chose one, for this process alone
+            return None
         calls = trace.__dict__.setdefault("seeded_calls", {})
         calls[id(seed)] = calls.get(id(seed), 0) + 1
         return (int(seed._initial_seed), calls[id(seed)])

@@ -298,6 +298,14 @@ CODE = {
         lambda x: ops.associative_scan(lambda a, b: a + b, x, axis=1),
         "scan-1: a scan runs over an axis of unknown size\n    Fix the size in input_signature.",
     ),
+    "concatenate": (
+        lambda x: ops.concatenate([ops.ones((2, 3)) * x[0, 0], np.ones((2, 4))]),
+        "join-1: tensors of shapes [2, 3], [2, 4] cannot be joined",
+    ),
+    "stack": (
+        lambda x: ops.stack([ops.ones((2, 3)) * x[0, 0], np.ones((2, 4))]),
+        "join-1: tensors of shapes [2, 3], [2, 4] cannot be joined",
+    ),
     "refused": (
         lambda x: ops.eig(ops.einsum("bi,bj->bij", x, x)),
         "eig-1: eig: eigenvalues of a matrix that is not symmetric are complex, and LiteRT has no "

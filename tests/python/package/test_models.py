@@ -3,6 +3,7 @@
 import keras
 import keras_litert
 import numpy as np
+import oracle
 import pytest
 from keras import layers, ops
 from package.support import KERAS, check_export
@@ -519,3 +520,37 @@ def test_hashed_features():
     model(*inputs[0])
     signature = [keras.InputSpec("int32", (None, 1))] * 3
     check_export(model, inputs, expect="tracer", input_signature=signature)
+
+
+class Augmented(keras.Model):
+    """Augments by default, and has no `training` argument that would tell it not to."""
+
+    def __init__(self):
+        super().__init__()
+        self.augment = keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.2)])
+        self.convolution = layers.Conv2D(3, 3)
+        self.normalization = layers.BatchNormalization()
+        self.dropout = layers.Dropout(0.5)
+
+    def call(self, x):
+        x = self.convolution(self.augment(x))
+        return self.dropout(self.normalization(x))
+
+
+@pytest.mark.skipif(
+    not hasattr(layers.Layer, "_resolve_and_populate_arg"),
+    reason="this Keras hands `training` on through layers that take it alone",
+)
+def test_no_augmentation_in_the_file(tmp_path):
+    model = Augmented()
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+    model(x)
+    oracle.randomize(model)
+    path = tmp_path / "m.tflite"
+    report = keras_litert.export(model, path)
+    assert report.operators == {"CONV_2D": 1}
+    got = oracle.Runtime(oracle.File(path.read_bytes()), path.read_bytes(), True)
+    got.set([x])
+    y = model.normalization(model.convolution(x), training=False)
+    assert oracle.relative_error(got.invoke()[0], np.asarray(y), "output_0") < 1e-5
+    assert keras_litert.verify(model, path, x)

@@ -71,6 +71,9 @@ def test_seeds(tmp_path):
         return random.normal((3, 50), seed=seed) - random.normal((3, 50), seed=seed)
 
     assert np.abs(draw(tmp_path, twice, random.SeedGenerator(3))[0]).min() > 0
+    # A generator without a seed is as no generator.
+    drawn = [draw(tmp_path, function, random.SeedGenerator())[0] for _ in range(2)]
+    assert not np.array_equal(*drawn)
 
 
 def test_shuffle(tmp_path):
