@@ -177,6 +177,7 @@ class StaticQuantizer {
     QuantizedOperator& report = reports_.at(op);
     report.recipe = Name(recipes_.at(op));
     report.weights_sqnr = std::numeric_limits<double>::infinity();
+    Affine first;  // of the input that weights are multiplied by
     for (size_t i = 0; i < op->inputs.size(); ++i) {
       if (!kernel.IsValueInput(i)) continue;
       Tensor* x = op->inputs[i];
@@ -190,10 +191,10 @@ class StaticQuantizer {
       } else {
         graph_.SetInput(op, i, As(x, affine, op, op->origin));
       }
+      if (i == kernel.FirstValueInput()) first = affine;
     }
     if (kernel.scales == Scales::kWeights) {
-      const Affine& input = current_.at(op->inputs[kernel.FirstValueInput()]);
-      if (Status status = products_.Store(op, kernel, input, report); !status) {
+      if (Status status = products_.Store(op, kernel, first, report); !status) {
         for (Diagnostic error : status.error().diagnostics()) {
           error.path = report.layer;
           errors_.push_back(std::move(error));
