@@ -36,6 +36,9 @@ class LoadedModel {
   // runtime-5 (the runtime failed).
   virtual Result<std::vector<Array>> Run(std::span<const Array> inputs,
                                          double* seconds = nullptr) = 0;
+
+  // Each output whose size the file leaves open may need so many bytes, as far as the caller knows.
+  virtual void Reserve(size_t bytes) = 0;
 };
 
 class Runtime {

@@ -32,9 +32,8 @@ const char* LoadApi(const DynamicLibrary& library, LiteRtApi& api) {
   KL_FIND(GetCompiledModelInputTensorLayout);
   KL_FIND(GetCompiledModelOutputTensorLayouts);
   KL_FIND(GetCompiledModelInputBufferRequirements);
-  KL_FIND(GetCompiledModelOutputBufferRequirements);
+  KL_FIND(CreateManagedTensorBuffer);
   KL_FIND(CreateManagedTensorBufferFromRequirements);
-  KL_FIND(GetTensorBufferTensorType);
   KL_FIND(GetTensorBufferSize);
   KL_FIND(LockTensorBuffer);
   KL_FIND(UnlockTensorBuffer);
@@ -45,6 +44,8 @@ const char* LoadApi(const DynamicLibrary& library, LiteRtApi& api) {
   find("LiteRtCreateOpaqueOptions", api.CreateOpaqueOptions);
   find("LiteRtDestroyOpaqueOptions", api.DestroyOpaqueOptions);
   find("LiteRtAddOpaqueOptions", api.AddOpaqueOptions);
+  find("LiteRtCompiledModelClearErrors", api.CompiledModelClearErrors);
+  find("LiteRtCompiledModelGetErrorMessages", api.CompiledModelGetErrorMessages);
   return nullptr;
 }
 

@@ -53,11 +53,15 @@ struct LiteRtEnvironmentOption {
 static_assert(sizeof(LiteRtEnvironmentOption) == 24);
 inline constexpr int kLiteRtMinLoggerSeverity = 25;  // a tag
 inline constexpr int kLiteRtErrorSeverity = 3;
+inline constexpr int kLiteRtSilent = 4;
 inline constexpr int kLiteRtAnyInteger = 2;
 
-// What options of the CPU's kernels go by, in newer and older releases. Their payload is a text,
-// "num_threads = 4". A release does not look at names that it does not know.
+// Names of options, whose values are a text. A release does not look at names that it does not
+// know. Of the CPU's kernels, in newer and older releases: "num_threads = 4".
 inline constexpr const char* kLiteRtCpuOptions[] = {"cpu_delegate", "xnnpack"};
+// Of the runtime: errors are kept for CompiledModelGetErrorMessages() instead of printed.
+inline constexpr const char* kLiteRtRuntimeOptions = "runtime_options_string";
+inline constexpr const char* kLiteRtKeepErrors = "error_reporter_mode = 2";
 
 // One pointer a function. Each name is LiteRT's without its prefix.
 struct LiteRtApi {
@@ -89,14 +93,13 @@ struct LiteRtApi {
   LiteRtStatus (*GetCompiledModelInputBufferRequirements)(LiteRtCompiledModel,
                                                           LiteRtIndex signature, LiteRtIndex input,
                                                           LiteRtRequirements*);
-  LiteRtStatus (*GetCompiledModelOutputBufferRequirements)(LiteRtCompiledModel,
-                                                           LiteRtIndex signature,
-                                                           LiteRtIndex output, LiteRtRequirements*);
+  LiteRtStatus (*CreateManagedTensorBuffer)(LiteRtEnvironment, int buffer_type,
+                                            const LiteRtRankedTensorType*, size_t size,
+                                            LiteRtTensorBuffer*);
   LiteRtStatus (*CreateManagedTensorBufferFromRequirements)(LiteRtEnvironment,
                                                             const LiteRtRankedTensorType*,
                                                             LiteRtRequirements,
                                                             LiteRtTensorBuffer*);
-  LiteRtStatus (*GetTensorBufferTensorType)(LiteRtTensorBuffer, LiteRtRankedTensorType*);
   LiteRtStatus (*GetTensorBufferSize)(LiteRtTensorBuffer, size_t*);
   LiteRtStatus (*LockTensorBuffer)(LiteRtTensorBuffer, void** address, int mode);
   LiteRtStatus (*UnlockTensorBuffer)(LiteRtTensorBuffer);
@@ -111,6 +114,8 @@ struct LiteRtApi {
                                       void (*free)(void* payload), LiteRtOpaqueOptions*);
   void (*DestroyOpaqueOptions)(LiteRtOpaqueOptions);
   LiteRtStatus (*AddOpaqueOptions)(LiteRtOptions, LiteRtOpaqueOptions);  // owned by the first then
+  LiteRtStatus (*CompiledModelClearErrors)(LiteRtCompiledModel);
+  LiteRtStatus (*CompiledModelGetErrorMessages)(LiteRtCompiledModel, char** text);  // to be freed
 };
 
 // The name of the first function that `library` lacks, or null: `api` is complete.

@@ -116,6 +116,7 @@ Result<std::vector<Range>> Kept(ir::Module& module, const std::vector<ir::Tensor
       KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
     }
     KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path(), DefaultThreads()));
+    loaded->Reserve(plan.largest);
     for (const auto& batch : batches) {
       KL_RETURN_IF_ERROR(ForEachPart(
           module, {batch}, 1, plan.rows, cancelled,

@@ -173,6 +173,8 @@ Result<std::vector<OutputError>> Measurement::Finish(Module& module, quantize::Q
     }
     KL_ASSIGN_OR_RETURN(const auto exact, runtime->Load(float_files_[g]->path(), DefaultThreads()));
     KL_ASSIGN_OR_RETURN(const auto rounded, runtime->Load(file.path(), DefaultThreads()));
+    exact->Reserve(plan_.largest);
+    rounded->Reserve(plan_.largest);
     KL_RETURN_IF_ERROR(ForEachPart(
         module, batches, kMostBatches, plan_.rows, cancelled,
         [&](const std::vector<litert::Array>& part) -> Status {
@@ -221,6 +223,7 @@ Result<std::unique_ptr<FloatRun>> FloatRun::Start(const Module& module, const Ba
   KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
   KL_ASSIGN_OR_RETURN(run->runtime_, litert::Runtime::Open(options.runtime));
   KL_ASSIGN_OR_RETURN(const auto loaded, run->runtime_->Load(file.path(), DefaultThreads()));
+  loaded->Reserve(PlanProbes(module, outputs, batches).largest);
   for (size_t n = 0; n < std::min(batches.size(), kMostBatches); ++n) {
     if (cancelled && cancelled()) return Cancelled();
     KL_ASSIGN_OR_RETURN(const auto results, RunBatch(*loaded, batches[n], module.input_names));
@@ -239,6 +242,9 @@ Result<std::vector<OutputError>> FloatRun::Compare(const Module& module,
                                                    size_t most_batches,
                                                    const std::function<bool()>& cancelled) const {
   KL_ASSIGN_OR_RETURN(const auto loaded, runtime_->Load(file, DefaultThreads()));
+  for (const auto& batch : expected_) {
+    for (const litert::Array& array : batch) loaded->Reserve(array.bytes.size());
+  }
   std::vector<Sums> sums(outputs_.size());
   for (size_t n = 0; n < std::min(expected_.size(), most_batches); ++n) {
     if (cancelled && cancelled()) return Cancelled();

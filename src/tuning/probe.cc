@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-#include "ir/builder.h"
+#include "ir/operators.h"
 #include "util/cancelled.h"
 
 namespace keras_litert {
@@ -106,6 +106,15 @@ OtherOutputs::OtherOutputs(Module& module, const std::vector<Tensor*>& tensors)
                    .tensor();
       added_.push_back(tensor->producer);
     }
+    // LiteRT's compiled model crashes where it is to give out the result of an operator that tells
+    // its size only when it runs. A copy has its size before.
+    const ir::Shape& shape = tensor->type.shape;
+    const ir::Dim size = shape.is_static() ? ir::Dim(shape.NumElements()) : b.symbols().NewOpaque();
+    const auto wanted = static_cast<int32_t>(size.value_or_minus_one());
+    tensor = b.Emit(ir::BuiltinOperator::RESHAPE, tflite::ReshapeOptionsT{},
+                    {ir::Value(tensor), b.Vector({wanted})}, {DType::kFloat32, {size}})
+                 .tensor();
+    added_.push_back(tensor->producer);
     module.output_names.push_back(std::to_string(module.output_names.size()));
     module.main().outputs().push_back(tensor);
   }
@@ -114,6 +123,7 @@ OtherOutputs::OtherOutputs(Module& module, const std::vector<Tensor*>& tensors)
 OtherOutputs::~OtherOutputs() {
   module_.main().outputs() = std::move(outputs_);
   module_.output_names = std::move(names_);
+  std::reverse(added_.begin(), added_.end());
   for (ir::Operator* op : added_) module_.main().Erase(op);
 }
 
@@ -124,6 +134,7 @@ ProbePlan PlanProbes(const Module& module, const std::vector<Tensor*>& tensors,
   const Sizes sizes(module, batches.front());
   int64_t total = 0;
   int64_t in_group = 0;
+  int64_t largest = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const int64_t need = sizes.Bytes(tensors[i]->type);
     if (plan.groups.empty() || in_group + need > bytes) {
@@ -132,9 +143,11 @@ ProbePlan PlanProbes(const Module& module, const std::vector<Tensor*>& tensors,
     }
     plan.groups.back().push_back(i);
     in_group += need;
+    largest = std::max(largest, need);
     total += std::min(need, bytes);
   }
   plan.rows = std::max<int64_t>(1, bytes / std::max<int64_t>(total, 1));
+  plan.largest = static_cast<size_t>(std::max(largest, std::min(largest * plan.rows, bytes)));
   return plan;
 }
 

@@ -128,39 +128,15 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
             content = file.read()
     file = oracle.File(content)
     assert not file.custom_operators, file.custom_operators
-    sizes = {key: n for key, n in case.options.items() if key in OVERRIDES}
-    signature = hub.get_exporter_config(model).signature(hub.Overrides(**sizes))
-    leaves = signature.leaves()
-    assert [info.name for info in file.inputs] == [leaf.name for leaf in leaves]
-    fixed = [name for name, *_ in report.inputs] and {
-        name: shape for name, _, shape in report.inputs
-    }
-    static = _signature_of(signature, fixed)
+    static, sizes = exported_signature(case, model, report)
+    assert [info.name for info in file.inputs] == [leaf.name for leaf in static.leaves()]
     worst = 0.0
-    sizes = case.sizes
-    if not any(None in leaf.shape[1:] for leaf in static.leaves()):
-        sizes = [
-            size
-            for leaf in static.leaves()
-            for axis, size in zip(leaf.axes, leaf.shape)
-            if axis in ("sequence", "points")
-        ] or (0,)
     batches = (1, 3) if static.leaves()[0].shape[0] is None else (static.leaves()[0].shape[0],) * 2
     runtime = oracle.Runtime(file, content, True)
     for batch, size in zip(batches, (sizes[0], sizes[-1])):
         arrays = draw(case, model, static, batch, size)
-        iterator = iter(arrays)
-        args = _signature.map_leaves(
-            lambda leaf: keras.ops.convert_to_tensor(
-                next(iterator) if leaf.value is None else leaf.value, dtype=leaf.dtype
-            ),
-            static.args,
-        )
-        training = {"training": False} if model._call_has_training_arg else {}
-        outputs = model(*args, **training)
-        named = _signature.outputs_of(outputs)
-        names = [name for name, _ in named]
-        expected = [np.asarray(keras.ops.convert_to_numpy(y)) for _, y in named]
+        outputs = keras_outputs(model, static, arrays)
+        names, expected = list(outputs), list(outputs.values())
         assert [info.name for info in file.outputs] == names
         for _ in range(2):
             runtime.set(arrays)
@@ -170,6 +146,36 @@ def check(case, tolerance=1e-3, path=None, **options) -> Result:
                 worst = max(worst, oracle.relative_error(got, want, name))
     assert worst <= tolerance, f"differs by {worst:.2e} of the range"
     return _result(report, seconds, worst)
+
+
+def exported_signature(case, model, report):
+    """The signature with the sizes that the file has, and sizes to run it with."""
+    given = {key: n for key, n in case.options.items() if key in OVERRIDES}
+    signature = hub.get_exporter_config(model).signature(hub.Overrides(**given))
+    static = _signature_of(signature, {name: shape for name, _, shape in report.inputs})
+    if any(None in leaf.shape[1:] for leaf in static.leaves()):
+        return static, case.sizes
+    sizes = [
+        size
+        for leaf in static.leaves()
+        for axis, size in zip(leaf.axes, leaf.shape)
+        if axis in ("sequence", "points")
+    ]
+    return static, sizes or (0,)
+
+
+def keras_outputs(model, static, arrays):
+    """The model's outputs, by name; `arrays` are those of the signature's leaves."""
+    iterator = iter(arrays)
+    args = _signature.map_leaves(
+        lambda leaf: keras.ops.convert_to_tensor(
+            next(iterator) if leaf.value is None else leaf.value, dtype=leaf.dtype
+        ),
+        static.args,
+    )
+    training = {"training": False} if model._call_has_training_arg else {}
+    named = _signature.outputs_of(model(*args, **training))
+    return {name: np.asarray(keras.ops.convert_to_numpy(y)) for name, y in named}
 
 
 def _result(report, seconds, worst):
