@@ -50,7 +50,10 @@ def explain(trace: Trace, exception: BaseException) -> list[Diagnostic]:
             path,
             "trace-5",
             f"{type(exception).__name__}: {message.splitlines()[0] if message else ''}{at}",
-            "",
+            "Functions of a backend do not take tensors of the model: keras.ops works on every "
+            "backend and can be exported."
+            if "keras_litert.tracer" in message
+            else "",
         )
     ]
 

@@ -261,6 +261,13 @@ CODE = {
         "trace-4: np.sin is called on a tensor of the model (AT)\n    Call keras.ops.sin instead: "
         "keras.ops works on every backend and can be exported.",
     ),
+    "backend that is not named": (
+        lambda x: getattr(x, f"no {type(x)}"),  # As a compiled function of a backend tells it.
+        "trace-5: AttributeError: 'Tensor' object has no attribute "
+        "'no <class 'keras_litert.tracer.tensors.Tensor'>' (AT)\n"
+        "    Functions of a backend do not take tensors of the model: keras.ops works on every "
+        "backend and can be exported.",
+    ),
     "exception": (lambda x: [][0], "trace-5: IndexError: list index out of range (AT)"),
     "len": (
         lambda x: len(ops.sum(x)),

@@ -554,3 +554,28 @@ def test_no_augmentation_in_the_file(tmp_path):
     y = model.normalization(model.convolution(x), training=False)
     assert oracle.relative_error(got.invoke()[0], np.asarray(y), "output_0") < 1e-5
     assert keras_litert.verify(model, path, x)
+
+
+def relu(x):
+    """A user's own, which shares its name with Keras's."""
+    return ops.maximum(x, 0.25 * x)
+
+
+@pytest.mark.parametrize(
+    "activation, strategy",
+    [
+        (ops.relu, "direct"),
+        (ops.leaky_relu, "direct"),
+        (ops.gelu, "tracer"),  # approximates; keras.activations.gelu does not
+        (relu, "tracer"),
+    ],
+    ids=["same", "same defaults", "other default", "own"],
+)
+def test_functions_named_as_activations(activation, strategy):
+    x = keras.Input((5, 6), name="x")
+    y = layers.Dense(4, activation=activation)(x)
+    y = layers.Activation(activation)(layers.Conv1D(4, 3)(y))
+    y = layers.TimeDistributed(layers.Dense(3, activation=activation))(y)
+    check_export(oracle.randomize(keras.Model(x, y)), expect=strategy)
+    recurrent = layers.GRU(3, activation=activation)
+    check_export(oracle.randomize(keras.Model(x, recurrent(x))), expect=strategy)
