@@ -150,3 +150,26 @@ def test_parts_of_a_batch(recipe, tmp_path):
         model, tmp_path / "m.tflite", quantize=recipe, representative_dataset=samples
     )
     assert report.output_errors[0]["sqnr_db"] > 25
+
+
+class Queries(layers.Layer):
+    """A detector's queries: a layer with weights that looks at nothing but other weights."""
+
+    def build(self, shape):
+        self.queries = self.add_weight(shape=(1, 9, 16), initializer="normal")
+        self.dense = layers.Dense(16)
+        self.dense.build((1, 9, 16))
+
+    def call(self, x):
+        return x + self.dense(self.queries)
+
+
+def test_product_of_a_constant(tmp_path):
+    x = keras.Input((9, 16))
+    model = keras.Model(x, Queries()(layers.Dense(16)(x)))
+    samples = np.random.default_rng(0).normal(size=(6, 9, 16)).astype("float32")
+    report = keras_litert.export(
+        model, tmp_path / "m.tflite", quantize="int8", representative_dataset=samples
+    )
+    assert report.operators["FULLY_CONNECTED"] == 2
+    assert report.output_errors[0]["sqnr_db"] > 25
