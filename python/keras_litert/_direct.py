@@ -5,6 +5,7 @@ The core gets views of the weights; nothing is copied that the backend keeps in 
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shutil
 from typing import Any
@@ -14,6 +15,7 @@ from keras.src.saving import saving_lib
 from keras_litert import _core
 from keras_litert._arrays import host_array, raw
 from keras_litert._saving import serializing
+from keras_litert._signature import has_open_batch
 from keras_litert.errors import raise_for
 
 
@@ -84,6 +86,8 @@ def convert(model: keras.Model, path: str, options: dict[str, Any]) -> dict[str,
     """
     with serializing():
         config, _ = saving_lib._serialize_model_as_json(model)
+        if has_open_batch(model):
+            config = _with_open_batch(config)
         weights, files = _WeightStore(), {}
         if _is_readable(model):
             files = _save(model, weights)
@@ -91,6 +95,14 @@ def convert(model: keras.Model, path: str, options: dict[str, Any]) -> dict[str,
     report, errors = _core.convert_model(config, keras.__version__, listed, files, path, options)
     raise_for(errors)
     return report
+
+
+def _with_open_batch(config: str) -> str:
+    """A Sequential model's config, whose input takes any batch."""
+    parsed = json.loads(config)
+    made = parsed["config"]["layers"][0]["config"]
+    made["batch_shape"] = [None, *made["batch_shape"][1:]]
+    return json.dumps(parsed)
 
 
 def _is_readable(model: keras.Model) -> bool:

@@ -94,7 +94,7 @@ def infer(model: keras.Model, given: Any = None) -> Signature:
     """
     functional = functional_of(model)
     if functional is not None:
-        return _of_functional(functional, given)
+        return _of_functional(functional, given, has_open_batch(model))
     return _of_subclass(model, given)
 
 
@@ -107,6 +107,20 @@ def functional_of(model: keras.Model):
     return None
 
 
+def has_open_batch(model) -> bool:
+    """Whether a Sequential model's batch size is just that of the data that built it.
+
+    True where no input was given and Keras made one of the first call's shape: it takes any batch
+    nevertheless, but for layers with states of its size.
+    """
+    if not isinstance(model, keras.Sequential) or any(
+        getattr(layer, "stateful", False) for layer in model._flatten_layers()
+    ):
+        return False
+    made = getattr(getattr(model._layers[0], "_auto_config", None), "config", {})
+    return made.get("batch_shape") is not None and made.get("dtype") is not None
+
+
 def input_struct(functional):
     """The structure of KerasTensors that the model takes; a list of one is its element."""
     structure = functional._inputs_struct
@@ -115,7 +129,7 @@ def input_struct(functional):
     return structure
 
 
-def _of_functional(functional, given: Any) -> Signature:
+def _of_functional(functional, given: Any, open_batch: bool) -> Signature:
     structure = input_struct(functional)
     names = []
     for path, x in _with_path(structure):
@@ -125,7 +139,11 @@ def _of_functional(functional, given: Any) -> Signature:
             history = getattr(x, "_keras_history", None)
             names.append(history.operation.name if history and history.operation else x.name)
     own = [
-        Leaf(name, backend.standardize_dtype(x.dtype), tuple(x.shape))
+        Leaf(
+            name,
+            backend.standardize_dtype(x.dtype),
+            (None, *x.shape[1:]) if open_batch else tuple(x.shape),
+        )
         for name, x in zip(names, flatten(structure))
     ]
     leaves = own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from typing import Any
@@ -80,14 +81,15 @@ def verify(
 ) -> VerifyReport:
     """Runs a file in the LiteRT runtime and compares its outputs with the model's.
 
-    Every input is run twice: state must not leak from one call into the next. Where an output
-    differs, both run once more to find the first layer that does.
+    Every input is run twice: nothing must leak from one call into the next. A file with state
+    (stateful recurrent layers, variables that the model assigns) runs once, from its first state.
+    Where an output differs, both run once more to find the first layer that does.
 
     Args:
         model: The model that the file was exported from.
         path: The `.tflite` file.
-        inputs: Arrays in the model's structure; None: random ones (floats from N(0, 1), ints
-            from 0 to 7).
+        inputs: Arrays in the model's structure; None: random ones (floats from N(0, 1); ints, and
+            floats that the file casts to ints, from 0 to 7).
         tolerance: The largest error allowed; see OutputComparison.
         batch, size: What dynamic sizes are for random inputs: the first one, the others.
         seed: Of the random inputs.
@@ -100,7 +102,7 @@ def verify(
     path = os.fspath(path)
     signature = _typed(_signature.infer(model, input_signature), _inputs_of(path))
     if inputs is None:
-        arrays = _random(signature.leaves(), batch, size, seed)
+        arrays = _random(signature.leaves(), batch, size, seed, indices=_indices_of(path))
     else:
         arrays = [np.asarray(x) for x in _signature.flatten(inputs)]
     return compare(model, path, signature, arrays, tolerance)
@@ -127,13 +129,38 @@ def check_export(model, path, signature, tolerance) -> VerifyReport:
         for leaf in signature.leaves()
     ]
     # 0 and 1 are in every vocabulary, and are segments and masks.
-    return compare(model, path, signature, _random(leaves, 2, 8, 0, integers=2), tolerance)
+    arrays = _random(leaves, 2, 8, 0, integers=2, indices=_indices_of(path))
+    return compare(model, path, signature, arrays, tolerance)
 
 
 def _inputs_of(path) -> dict[str, Any]:
     from ai_edge_litert.interpreter import Interpreter
 
     return Interpreter(path).get_signature_runner("serving_default").get_input_details()
+
+
+def _indices_of(path) -> set[str]:
+    """The inputs of floats that the file casts to integers, and does nothing else with."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path)
+    used: dict[int, list[dict[str, Any]]] = {}
+    for operator in interpreter._get_ops_details():
+        for tensor in operator["inputs"]:
+            used.setdefault(int(tensor), []).append(operator)
+
+    def is_index(operator):
+        if operator["op_name"] != "CAST":
+            return False
+        (result,) = operator["outputs"]
+        return np.dtype(interpreter._get_tensor_details(int(result), 0)["dtype"]).kind in "iu"
+
+    details = interpreter.get_signature_runner("serving_default").get_input_details()
+    return {
+        name
+        for name, detail in details.items()
+        if detail["index"] in used and all(map(is_index, used[detail["index"]]))
+    }
 
 
 def _typed(signature, details):
@@ -161,11 +188,15 @@ def compare(model, path, signature, arrays, tolerance) -> VerifyReport:
     )
     kwargs = {**kwargs, **_signature.for_inference(model)}
 
+    interpreter = Interpreter(path)
+    has_state = any(op["op_name"] == "VAR_HANDLE" for op in interpreter._get_ops_details())
+
     def expected():
-        return [
-            np.asarray(keras.ops.convert_to_numpy(y))
-            for _, y in _signature.outputs_of(model(*args, **kwargs))
-        ]
+        with _first_state(model) if has_state else contextlib.nullcontext():
+            return [
+                np.asarray(keras.ops.convert_to_numpy(y))
+                for _, y in _signature.outputs_of(model(*args, **kwargs))
+            ]
 
     def run(interpreter):
         runner = interpreter.get_signature_runner("serving_default")
@@ -175,11 +206,10 @@ def compare(model, path, signature, arrays, tolerance) -> VerifyReport:
             name: array.astype(details[name]["dtype"], copy=False)
             for name, array in zip(names, arrays)
         }
-        runner(**feed)
-        return runner(**feed)
+        first = runner(**feed)
+        return first if has_state else runner(**feed)
 
     wanted = expected()
-    interpreter = Interpreter(path)
     results = run(interpreter)
     order = _signature.output_names_of_file(interpreter)
     comparisons = [
@@ -205,7 +235,24 @@ def compare(model, path, signature, arrays, tolerance) -> VerifyReport:
     return VerifyReport(comparisons, tolerance, first)
 
 
-def _random(leaves, batch, size, seed, integers=8) -> list[np.ndarray]:
+@contextlib.contextmanager
+def _first_state(model):
+    """The model with the state that its file has at first: zeros in recurrent layers. It gets its
+    own back behind."""
+    variables = list(getattr(model, "variables", []))
+    values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else []:
+        if getattr(layer, "stateful", False) and isinstance(layer, keras.layers.RNN):
+            layer.reset_state()
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+
+
+def _random(leaves, batch, size, seed, integers=8, indices=()) -> list[np.ndarray]:
+    """`indices`: the names of inputs that take integers, whatever their dtype."""
     rng = np.random.default_rng(seed)
     arrays = []
     for leaf in leaves:
@@ -215,7 +262,7 @@ def _random(leaves, batch, size, seed, integers=8) -> list[np.ndarray]:
         ]
         if leaf.dtype == "bool":
             arrays.append(rng.integers(0, 2, shape).astype(bool))
-        elif "int" in leaf.dtype:
+        elif "int" in leaf.dtype or leaf.name in indices:
             arrays.append(rng.integers(0, integers, shape).astype(leaf.dtype))
         else:
             dtype = "float32" if leaf.dtype == "bfloat16" else leaf.dtype

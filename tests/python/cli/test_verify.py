@@ -284,3 +284,18 @@ def test_sizes_are_known_before_the_file_runs(name, tmp_path):
             ),
             OK,
         )
+
+
+def test_sizes_that_only_the_run_tells(tmp_path):
+    # TOPK_V2 gives none before it runs, so LiteRT takes all that follows for as large as one row's.
+    x = keras.Input((64,), name="x")
+    model = keras.Model(x, keras.ops.top_k(x, 50)[0] + 1)
+    model.save(tmp_path / "m.keras")
+    check(run_cli("convert", tmp_path / "m.keras"), OK)
+    rows = np.random.default_rng(0).normal(size=(3000, 64)).astype("float32")
+    for batch in (1, 3000):
+        x = rows[:batch]
+        y = np.sort(x, axis=-1)[:, :-51:-1] + 1
+        inputs = save_npz(tmp_path / "x.npz", x=x)
+        expected = save_npz(tmp_path / "y.npz", output_0=y)
+        check(verify(tmp_path, model="m.tflite", inputs=inputs, expected=expected), OK)

@@ -376,3 +376,19 @@ def test_interrupt_leaves_no_file(tmp_path):
 def test_pathlike(tmp_path):
     keras_litert.export(small(), pathlib.Path(tmp_path) / "m.tflite")
     assert (tmp_path / "m.tflite").exists()
+
+
+def test_sequential_without_an_input_takes_any_batch(tmp_path):
+    def layers_of():
+        return [layers.Dense(5, activation="relu"), layers.Dense(3)]
+
+    model = keras.Sequential(layers_of())
+    model(np.ones((8, 4)))
+    for strategy in ("direct", "tracer"):
+        _, report = check_export(model, strategy=strategy)
+        assert report.inputs[0][2] == (-1, 4)
+    fixed = keras.Sequential([keras.Input((4,), batch_size=8), *layers_of()])
+    assert check_export(fixed)[1].inputs[0][2] == (8, 4)
+    states = keras.Sequential([layers.GRU(3, stateful=True), layers.Dense(3)])
+    states(np.ones((2, 5, 4)))
+    assert keras_litert.export(states, tmp_path / "m.tflite").inputs[0][2] == (2, 5, 4)

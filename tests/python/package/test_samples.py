@@ -173,3 +173,25 @@ def test_product_of_a_constant(tmp_path):
     )
     assert report.operators["FULLY_CONNECTED"] == 2
     assert report.output_errors[0]["sqnr_db"] > 25
+
+
+class Sums(layers.Layer):
+    """Sums of every third row. LiteRT learns their number only when the file runs."""
+
+    def compute_output_shape(self, shape):
+        return (3, shape[1])
+
+    def call(self, x):
+        ids = keras.ops.mod(keras.ops.arange(keras.ops.shape(x)[0]), 3)
+        return keras.ops.segment_sum(x, keras.ops.cast(ids, "int32"), num_segments=3)
+
+
+def test_sizes_that_only_the_run_tells(tmp_path):
+    x = keras.Input((6,), name="x")
+    y = Sums()(layers.Dense(5, activation="relu")(x))
+    model = oracle.randomize(keras.Model(x, layers.Dense(3)(y)))
+    report = keras_litert.export(
+        model, tmp_path / "m.tflite", quantize="int8", representative_dataset=[ROWS]
+    )
+    assert report.output_errors[0]["sqnr_db"] > 25
+    assert keras_litert.verify(model, tmp_path / "m.tflite", ROWS, tolerance=0.1)

@@ -146,3 +146,29 @@ def test_options_of_verify(tmp_path):
             f"verify must be True, False or a positive number, got {value!r}"
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_floats_that_are_indices(tmp_path):
+    """Embeddings of an Input without a dtype, and one of numbers beside it."""
+    ids, numbers = keras.Input((5,), name="ids"), keras.Input((4,), name="numbers")
+    y = layers.LSTM(3)(layers.Embedding(9, 4)(ids))
+    model = keras.Model([ids, numbers], layers.Dense(2)(layers.Concatenate()([y, numbers])))
+    assert keras_litert.export(model, tmp_path / "m.tflite", verify=True).inputs[0][1] == "float32"
+    assert keras_litert.verify(model, tmp_path / "m.tflite")
+
+
+def test_states(tmp_path):
+    """The file starts from zeros, whatever the model's states are, which stay as they are."""
+    x = keras.Input((5, 4), batch_size=2)
+    model = keras.Model(
+        x, layers.GRU(3, stateful=True)(layers.LSTM(6, return_sequences=True, stateful=True)(x))
+    )
+    model(np.ones((2, 5, 4)))
+    before = [np.array(variable) for variable in model.variables]
+    keras_litert.export(model, tmp_path / "m.tflite", verify=True)
+    for variable, value in zip(model.variables, before):
+        np.testing.assert_array_equal(variable, value)
+    model.layers[1].cell.recurrent_kernel.assign(np.ones((6, 24)))
+    report = keras_litert.verify(model, tmp_path / "m.tflite")
+    assert not report
+    assert report.first_difference
