@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras_litert import _divergence, _signature
 
+_INTEGERS = 8  # random integers are below
+
 
 @dataclasses.dataclass(frozen=True)
 class OutputComparison:
@@ -89,7 +91,7 @@ def verify(
         model: The model that the file was exported from.
         path: The `.tflite` file.
         inputs: Arrays in the model's structure; None: random ones (floats from N(0, 1); ints, and
-            floats that the file casts to ints, from 0 to 7).
+            floats that the file casts to ints, from 0 to 7, or what a table that they index has).
         tolerance: The largest error allowed; see OutputComparison.
         batch, size: What dynamic sizes are for random inputs: the first one, the others.
         seed: Of the random inputs.
@@ -102,7 +104,7 @@ def verify(
     path = os.fspath(path)
     signature = _typed(_signature.infer(model, input_signature), _inputs_of(path))
     if inputs is None:
-        arrays = _random(signature.leaves(), batch, size, seed, indices=_indices_of(path))
+        arrays = _random(signature.leaves(), batch, size, seed, vocabularies=_vocabularies(path))
     else:
         arrays = [np.asarray(x) for x in _signature.flatten(inputs)]
     return compare(model, path, signature, arrays, tolerance)
@@ -129,7 +131,7 @@ def check_export(model, path, signature, tolerance) -> VerifyReport:
         for leaf in signature.leaves()
     ]
     # 0 and 1 are in every vocabulary, and are segments and masks.
-    arrays = _random(leaves, 2, 8, 0, integers=2, indices=_indices_of(path))
+    arrays = _random(leaves, 2, 8, 0, integers=2, vocabularies=_vocabularies(path))
     return compare(model, path, signature, arrays, tolerance)
 
 
@@ -139,8 +141,19 @@ def _inputs_of(path) -> dict[str, Any]:
     return Interpreter(path).get_signature_runner("serving_default").get_input_details()
 
 
-def _indices_of(path) -> set[str]:
-    """The inputs of floats that the file casts to integers, and does nothing else with."""
+# What hands numbers on, or some of them.
+_MOVES = {
+    "CAST", "CONCATENATION", "EXPAND_DIMS", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE",
+    "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
+}  # fmt: skip
+
+
+def _vocabularies(path) -> dict[str, int]:
+    """The inputs that the file looks up in tables, with the rows of the smallest of them.
+
+    Those of floats among them only where nothing else is done with them; the rows count as
+    _INTEGERS where they are not known.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(path)
@@ -149,18 +162,35 @@ def _indices_of(path) -> set[str]:
         for tensor in operator["inputs"]:
             used.setdefault(int(tensor), []).append(operator)
 
+    def of(tensor):
+        return interpreter._get_tensor_details(tensor, 0)
+
     def is_index(operator):
-        if operator["op_name"] != "CAST":
-            return False
-        (result,) = operator["outputs"]
-        return np.dtype(interpreter._get_tensor_details(int(result), 0)["dtype"]).kind in "iu"
+        (result,) = operator["outputs"] if operator["op_name"] == "CAST" else (None,)
+        return result is not None and np.dtype(of(int(result))["dtype"]).kind in "iu"
+
+    def rows(tensor):
+        least, pending, seen = _INTEGERS, [tensor], {tensor}
+        while pending:
+            at = pending.pop()
+            for operator in used.get(at, []):
+                inputs = [int(t) for t in operator["inputs"]]
+                if operator["op_name"] == "GATHER" and inputs[1] == at:
+                    least = min(least, *(int(n) for n in of(inputs[0])["shape"][:1]))
+                elif operator["op_name"] in _MOVES:
+                    results = [int(t) for t in operator["outputs"] if int(t) not in seen]
+                    seen.update(results)
+                    pending += results
+        return max(least, 1)
 
     details = interpreter.get_signature_runner("serving_default").get_input_details()
-    return {
-        name
-        for name, detail in details.items()
-        if detail["index"] in used and all(map(is_index, used[detail["index"]]))
-    }
+    found = {}
+    for name, detail in details.items():
+        consumers = used.get(detail["index"], [])
+        is_integer = np.dtype(detail["dtype"]).kind in "iu"
+        if is_integer or (consumers and all(map(is_index, consumers))):
+            found[name] = rows(detail["index"])
+    return found
 
 
 def _typed(signature, details):
@@ -251,8 +281,11 @@ def _first_state(model):
             variable.assign(value)
 
 
-def _random(leaves, batch, size, seed, integers=8, indices=()) -> list[np.ndarray]:
-    """`indices`: the names of inputs that take integers, whatever their dtype."""
+def _random(
+    leaves, batch, size, seed, integers=_INTEGERS, vocabularies: dict[str, int] | None = None
+) -> list[np.ndarray]:
+    """`vocabularies`: inputs that take integers, whatever their dtype, and below what."""
+    vocabularies = vocabularies or {}
     rng = np.random.default_rng(seed)
     arrays = []
     for leaf in leaves:
@@ -262,8 +295,9 @@ def _random(leaves, batch, size, seed, integers=8, indices=()) -> list[np.ndarra
         ]
         if leaf.dtype == "bool":
             arrays.append(rng.integers(0, 2, shape).astype(bool))
-        elif "int" in leaf.dtype or leaf.name in indices:
-            arrays.append(rng.integers(0, integers, shape).astype(leaf.dtype))
+        elif "int" in leaf.dtype or leaf.name in vocabularies:
+            below = min(integers, vocabularies.get(leaf.name, integers))
+            arrays.append(rng.integers(0, below, shape).astype(leaf.dtype))
         else:
             dtype = "float32" if leaf.dtype == "bfloat16" else leaf.dtype
             arrays.append(rng.normal(size=shape).astype(dtype))

@@ -149,9 +149,9 @@ def test_options_of_verify(tmp_path):
 
 
 def test_floats_that_are_indices(tmp_path):
-    """Embeddings of an Input without a dtype, and one of numbers beside it."""
+    """Embeddings of an Input without a dtype, of two words, and one of numbers beside it."""
     ids, numbers = keras.Input((5,), name="ids"), keras.Input((4,), name="numbers")
-    y = layers.LSTM(3)(layers.Embedding(9, 4)(ids))
+    y = layers.LSTM(3)(layers.Embedding(2, 4)(ids))
     model = keras.Model([ids, numbers], layers.Dense(2)(layers.Concatenate()([y, numbers])))
     assert keras_litert.export(model, tmp_path / "m.tflite", verify=True).inputs[0][1] == "float32"
     assert keras_litert.verify(model, tmp_path / "m.tflite")
