@@ -114,21 +114,21 @@ template <BuiltinOperator kCode>
 Argument SegmentOp(Builder& b, Arguments& a) {
   const Value data = a.Tensor(0, "data");
   const Value ids = lrt::Cast(b, a.Tensor(1, "segment_ids"), DType::kInt32);
-  const std::optional<int64_t> segments = a.OptionalInt(2, "num_segments");
+  const Argument& segments = a.Get(2, "num_segments");
   a.Bool(3, "sorted", false);
   if (!data.ok() || !ids.ok()) return Value();
-  if (!segments) {
+  if (segments.kind() != Argument::Kind::kInt) {
     return b.Fail("segment-1", "num_segments is None: the result's size would depend on the ids",
                   "Give num_segments.");
   }
-  if (ids.rank() != 1 || data.rank() < 1 || *segments < 1 || *segments > INT32_MAX) {
+  const Dim count = segments.integer();
+  if (ids.rank() != 1 || data.rank() < 1 ||
+      (count.is_static() && (count.value() < 1 || count.value() > INT32_MAX))) {
     return b.Fail("segment-2", "segment_ids must be 1-D, num_segments at least 1");
   }
   Shape shape = data.shape();
-  shape.Set(0, *segments);
-  const Value result =
-      b.Emit(kCode, {data, ids, b.Scalar(static_cast<double>(*segments), DType::kInt32)},
-             {data.dtype(), shape});
+  shape.Set(0, count);
+  const Value result = b.Emit(kCode, {data, ids, b.SizeOf(count)}, {data.dtype(), shape});
   if (!ir::IsFloat(data.dtype()) || kCode == BuiltinOperator::UNSORTED_SEGMENT_SUM ||
       kCode == BuiltinOperator::UNSORTED_SEGMENT_PROD) {
     return result;

@@ -78,3 +78,17 @@ def test_parts_have_known_sizes(tmp_path):
     for output in interpreter.get_output_details():
         assert interpreter.tensor(output["index"])().shape[0] == 5
     assert keras_litert.verify(model, tmp_path / "m.tflite")
+
+
+@shows("ops.math.segment_sum", "num_segments")
+@shows("ops.math.segment_max", "num_segments")
+def test_as_many_segments_as_rows():
+    """A graph's nodes, of which each gets its neighbors' sum; the graph is an input."""
+
+    def function(x):
+        ids = ops.arange(ops.shape(x)[0], dtype="int32") // 2
+        sums = ops.segment_sum(x, ids, num_segments=ops.shape(x)[0])
+        largest = ops.segment_max(x, ids, num_segments=ops.shape(x)[0])
+        return sums + x, ops.maximum(largest, -1.0)
+
+    check(function, (3,))
