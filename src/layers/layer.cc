@@ -223,7 +223,7 @@ Argument CallLayer(LoweringContext& context, const json& serialized, const Weigh
   }
   // Inputs that failed have been reported; nothing can be said about the layer then.
   const bool failed = std::any_of(after.begin(), after.end(), [](Value v) { return !v.ok(); });
-  Argument result;
+  Argument result = Value();
   if (!failed) {
     const Value mask = after.empty() ? Value() : layer.Mask(after[0]);
     result = entry->lower(layer, inputs);
