@@ -340,7 +340,8 @@ def test_one_cause_is_one_problem(tmp_path):
     behind = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)]
     keras.Sequential([keras.Input((8, 8, 3)), first, *behind]).save(tmp_path / "m.keras")
     assert refused(tmp_path / "m.keras") == (
-        "double: lambda-1: a Lambda layer holds Python code, which a converter of files cannot run\n"
+        "double: lambda-1: a Lambda layer holds Python code, which a converter of files cannot "
+        "run\n"
         "  help: Write it with layers or functions of keras.ops, or export the model from Python "
         'with the keras_litert package: keras_litert.export(model, "model.tflite").\n'
     )
