@@ -65,6 +65,8 @@ Value Select(Builder& b, Value condition, Value x, Value y);
 // `shape` may have one size that does not follow from the others; it is written as -1. With more of
 // them the shape is computed at run time. Folded for constants; `x` itself where nothing changes.
 Value Reshape(Builder& b, Value x, const Shape& shape);
+// To sizes that an int32 vector has when the file runs; `shape` is what is known of them.
+Value Reshape(Builder& b, Value x, Value sizes, const Shape& shape);
 // Inserts an axis of size 1 before `axis` (0 … rank).
 Value ExpandDims(Builder& b, Value x, int axis);
 // Removes axes of size 1, ascending.

@@ -48,6 +48,11 @@ Value Reshape(Builder& b, Value x, const Shape& shape) {
   return b.Emit(BuiltinOperator::RESHAPE, std::move(options), {x, target}, {x.dtype(), shape});
 }
 
+Value Reshape(Builder& b, Value x, Value sizes, const Shape& shape) {
+  return b.Emit(BuiltinOperator::RESHAPE, tflite::ReshapeOptionsT(), {x, sizes},
+                {x.dtype(), shape});
+}
+
 Value ExpandDims(Builder& b, Value x, int axis) {
   if (!x.ok()) return x;
   Shape shape = x.shape();

@@ -305,6 +305,10 @@ CODE = {
         lambda x: ops.associative_scan(lambda a, b: a + b, x, axis=1),
         "scan-1: a scan runs over an axis of unknown size\n    Fix the size in input_signature.",
     ),
+    "reshape": (
+        lambda x: ops.reshape(x, (ops.cast(x, "int32"), 2)),
+        "reshape-4: the new shape is [a tensor int32[s1, s2], 2]\n    Give a list of integers and scalars.",
+    ),
     "concatenate": (
         lambda x: ops.concatenate([ops.ones((2, 3)) * x[0, 0], np.ones((2, 4))]),
         "join-1: tensors of shapes [2, 3], [2, 4] cannot be joined",

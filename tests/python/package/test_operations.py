@@ -92,3 +92,19 @@ def test_as_many_segments_as_rows():
         return sums + x, ops.maximum(largest, -1.0)
 
     check(function, (3,))
+
+
+def test_reshape_to_sizes_that_are_tensors():
+    """A tensor's value as a size, beside -1 or not; a known one is a number."""
+
+    def groups(x):
+        count = ops.minimum(4, ops.shape(x)[0])
+        return ops.var(ops.reshape(x, (count, -1, 6)), axis=0)
+
+    def rows(x):
+        return ops.reshape(x, (ops.size(x) // ops.convert_to_tensor(3), ops.convert_to_tensor(3)))
+
+    for function in (groups, rows):
+        model = Calls(function)
+        model(np.zeros((4, 6), "float32"))
+        check_export(model, sizes=((1, 0), (4, 0), (8, 0)))
