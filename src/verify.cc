@@ -313,7 +313,9 @@ Result<VerifyReport> Verify(const fs::path& model, const fs::path& inputs, const
   KL_ASSIGN_OR_RETURN(const auto runtime, litert::Runtime::Open(options.runtime));
   report.runtime = runtime->library().string();
   KL_ASSIGN_OR_RETURN(const auto loaded, runtime->Load(model));
-  for (const NpzArray& array : expected_arrays) loaded->Reserve(array.bytes.size());
+  for (size_t i = 0; i < signature.outputs.size(); ++i) {
+    if (wanted[i] != nullptr) loaded->Reserve(signature.outputs[i].name, wanted[i]->bytes.size());
+  }
   // The runtime orders inputs and outputs its own way.
   std::vector<litert::Array> ordered;
   for (const std::string& name : loaded->input_names()) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr LiteRtIndex kFirstSignature = 0;
 // Memory for an output whose size only a run tells. LiteRT 2.3 writes past the end of a buffer that
-// is too small for it; what is not touched costs nothing.
-constexpr size_t kLeastOpenBytes = size_t{1} << 20;
+// is too small for it.
+constexpr size_t kOpenBytes = size_t{1} << 20;
 
 // TfLiteType's numbers.
 constexpr std::pair<int, ir::DType> kElementTypes[] = {
@@ -104,7 +105,11 @@ class Model final : public LoadedModel {
     std::vector<OutputSize> sizes;
     for (size_t i = 0; i < outputs_.size(); ++i) {
       KL_ASSIGN_OR_RETURN(OutputSize size, SizeOf(i, layouts[i]));
-      if (size.is_open) size.bytes = std::max(size.bytes, open_bytes_);
+      if (size.is_open) {
+        const auto reserved = reserved_.find(outputs_[i]);
+        size.bytes =
+            std::max(size.bytes, reserved != reserved_.end() ? reserved->second : kOpenBytes);
+      }
       sizes.push_back(size);
     }
     Buffers out;
@@ -128,7 +133,7 @@ class Model final : public LoadedModel {
     return results;
   }
 
-  void Reserve(size_t bytes) override { open_bytes_ = std::max(open_bytes_, bytes); }
+  void Reserve(const std::string& output, size_t bytes) override { reserved_[output] = bytes; }
 
  private:
   // An output's place in memory.
@@ -367,8 +372,10 @@ class Model final : public LoadedModel {
   LiteRtSignature signature_ = nullptr;
   std::vector<std::string> inputs_;
   std::vector<std::string> outputs_;
-  Buffers last_;  // outputs of the last run, which LiteRT knows until the next
-  size_t open_bytes_ = kLeastOpenBytes;
+  // Outputs of the last run: LiteRT knows their place until the next one gives it others, and may
+  // write there while it prepares that.
+  Buffers last_;
+  std::unordered_map<std::string, size_t> reserved_;
 };
 
 }  // namespace

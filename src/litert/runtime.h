@@ -37,8 +37,9 @@ class LoadedModel {
   virtual Result<std::vector<Array>> Run(std::span<const Array> inputs,
                                          double* seconds = nullptr) = 0;
 
-  // Each output whose size the file leaves open may need so many bytes, as far as the caller knows.
-  virtual void Reserve(size_t bytes) = 0;
+  // An output whose size the file leaves open may need so many bytes, as far as the caller knows;
+  // 1 MB where nobody says.
+  virtual void Reserve(const std::string& output, size_t bytes) = 0;
 };
 
 class Runtime {

@@ -116,7 +116,9 @@ Result<std::vector<Range>> Kept(ir::Module& module, const std::vector<ir::Tensor
       KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path()));
     }
     KL_ASSIGN_OR_RETURN(const auto loaded, runtime.Load(file.path(), DefaultThreads()));
-    loaded->Reserve(plan.largest);
+    for (size_t i = 0; i < group.size(); ++i) {
+      loaded->Reserve(std::to_string(i), plan.bytes[group[i]]);
+    }
     for (const auto& batch : batches) {
       KL_RETURN_IF_ERROR(ForEachPart(
           module, {batch}, 1, plan.rows, cancelled,

@@ -173,8 +173,12 @@ Result<std::vector<OutputError>> Measurement::Finish(Module& module, quantize::Q
     }
     KL_ASSIGN_OR_RETURN(const auto exact, runtime->Load(float_files_[g]->path(), DefaultThreads()));
     KL_ASSIGN_OR_RETURN(const auto rounded, runtime->Load(file.path(), DefaultThreads()));
-    exact->Reserve(plan_.largest);
-    rounded->Reserve(plan_.largest);
+    for (size_t i = 0; i < group.size(); ++i) {
+      exact->Reserve(std::to_string(i), plan_.bytes[group[i]]);
+    }
+    for (size_t i = 0; i < compared.size(); ++i) {
+      rounded->Reserve(std::to_string(i), plan_.bytes[group[compared[i].position]]);
+    }
     KL_RETURN_IF_ERROR(ForEachPart(
         module, batches, kMostBatches, plan_.rows, cancelled,
         [&](const std::vector<litert::Array>& part) -> Status {
@@ -223,7 +227,8 @@ Result<std::unique_ptr<FloatRun>> FloatRun::Start(const Module& module, const Ba
   KL_RETURN_IF_ERROR(litert::WriteFile(module, file.path(), write));
   KL_ASSIGN_OR_RETURN(run->runtime_, litert::Runtime::Open(options.runtime));
   KL_ASSIGN_OR_RETURN(const auto loaded, run->runtime_->Load(file.path(), DefaultThreads()));
-  loaded->Reserve(PlanProbes(module, outputs, batches).largest);
+  const std::vector<size_t> bytes = PlanProbes(module, outputs, batches).bytes;
+  for (size_t i = 0; i < bytes.size(); ++i) loaded->Reserve(module.output_names[i], bytes[i]);
   for (size_t n = 0; n < std::min(batches.size(), kMostBatches); ++n) {
     if (cancelled && cancelled()) return Cancelled();
     KL_ASSIGN_OR_RETURN(const auto results, RunBatch(*loaded, batches[n], module.input_names));
@@ -242,8 +247,10 @@ Result<std::vector<OutputError>> FloatRun::Compare(const Module& module,
                                                    size_t most_batches,
                                                    const std::function<bool()>& cancelled) const {
   KL_ASSIGN_OR_RETURN(const auto loaded, runtime_->Load(file, DefaultThreads()));
-  for (const auto& batch : expected_) {
-    for (const litert::Array& array : batch) loaded->Reserve(array.bytes.size());
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    size_t most = 0;
+    for (const auto& batch : expected_) most = std::max(most, batch[i].bytes.size());
+    loaded->Reserve(module.output_names[outputs_[i]], most);
   }
   std::vector<Sums> sums(outputs_.size());
   for (size_t n = 0; n < std::min(expected_.size(), most_batches); ++n) {

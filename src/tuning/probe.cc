@@ -28,50 +28,64 @@ bool HasRows(const Module& module, const std::vector<litert::Array>& batch) {
   return !batch.empty();
 }
 
-// Sizes of dimensions where the inputs are one row of a batch.
+// Sizes of dimensions where the inputs are one row of a batch, the largest of all batches.
 class Sizes {
  public:
-  Sizes(const Module& module, const std::vector<litert::Array>& batch) : symbols_(module.symbols) {
-    const bool rows = HasRows(module, batch);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const ir::Shape& given = batch[i].type.shape;
-      for (int axis = 0; axis < given.rank(); ++axis) {
-        const ir::Dim dim = module.main().inputs()[i]->type.shape.dim(axis);
-        const int64_t size = axis == 0 && rows ? 1 : given[axis].value();
-        if (!dim.is_static()) known_[dim.symbol()] = size;
-        largest_ = std::max(largest_, size);
+  Sizes(const Module& module, const Batches& batches) : symbols_(module.symbols) {
+    for (const std::vector<litert::Array>& batch : batches) {
+      const bool rows = HasRows(module, batch);
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const ir::Shape& given = batch[i].type.shape;
+        for (int axis = 0; axis < given.rank(); ++axis) {
+          const ir::Dim dim = module.main().inputs()[i]->type.shape.dim(axis);
+          const int64_t size = axis == 0 && rows ? 1 : given[axis].value();
+          if (!dim.is_static()) {
+            int64_t& known = known_[dim.symbol()];
+            known = std::max(known, size);
+          }
+          largest_ = std::max(largest_, size);
+        }
       }
     }
   }
 
-  // About: sizes that only a run tells count as the largest of the inputs'.
-  int64_t Bytes(const ir::TensorType& type) const {
+  // As float32. About, where `is_known` becomes false: sizes that only a run tells count as the
+  // largest of the inputs'.
+  int64_t Bytes(const ir::TensorType& type, bool& is_known) const {
     int64_t bytes = sizeof(float);
     for (const ir::Dim dim : type.shape) {
-      if (__builtin_mul_overflow(bytes, Of(dim), &bytes)) return INT64_MAX / 2;
+      const int64_t size = std::max<int64_t>(Of(dim, is_known), 1);
+      if (__builtin_mul_overflow(bytes, size, &bytes)) return INT64_MAX / 2;
     }
     return bytes;
   }
 
  private:
-  int64_t Of(ir::Dim dim) const {
+  // May be negative: 1 - length of arange(1 - length, 1).
+  int64_t Of(ir::Dim dim, bool& is_known) const {
     if (dim.is_static()) return dim.value();
-    return std::max<int64_t>(dim.coefficient() * OfSymbol(dim.symbol()), 1);
+    return dim.coefficient() * OfSymbol(dim.symbol(), is_known);
   }
-  int64_t OfSymbol(ir::SymbolId symbol) const {
+  int64_t OfSymbol(ir::SymbolId symbol, bool& is_known) const {
     const auto found = known_.find(symbol);
     if (found != known_.end()) return found->second;
     const SymbolTable::Definition& definition = symbols_.definition(symbol);
     switch (definition.kind) {
       case SymbolTable::Kind::kSum:
-        return Of(definition.a) + Of(definition.b);
+        return Of(definition.a, is_known) + Of(definition.b, is_known);
       case SymbolTable::Kind::kProduct:
-        return Of(definition.a) * Of(definition.b);
+        return Of(definition.a, is_known) * Of(definition.b, is_known);
       case SymbolTable::Kind::kFloorDiv:
-        return Of(definition.a) / Of(definition.b);
+        return FloorDiv(Of(definition.a, is_known), Of(definition.b, is_known));
       default:
+        is_known = false;
         return largest_;
     }
+  }
+
+  static int64_t FloorDiv(int64_t a, int64_t b) {
+    const int64_t quotient = a / b;
+    return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
   }
 
   const SymbolTable& symbols_;
@@ -89,6 +103,31 @@ litert::Array Rows(const litert::Array& array, int64_t first, int64_t count) {
   return part;
 }
 
+// Whether an operator of the graph may tell its result's size only when it runs: sizes that others
+// compute, or a result of data. In doubt true.
+bool MayLearnSizes(const ir::Graph& graph) {
+  using enum ir::BuiltinOperator;
+  for (const ir::Operator* op = graph.first(); op != nullptr; op = op->next) {
+    switch (op->code) {
+      case FILL:
+      case IF:
+      case RANGE:
+      case UNIQUE:
+      case WHERE:
+      case WHILE:
+        return true;
+      default:
+        break;
+    }
+    for (size_t i = 1; i < op->inputs.size(); ++i) {
+      const Tensor* x = op->inputs[i];
+      if (x == nullptr || x->is_constant() || x->quantization != nullptr) continue;
+      if (x->type.dtype == DType::kInt32 || x->type.dtype == DType::kInt64) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 OtherOutputs::OtherOutputs(Module& module, const std::vector<Tensor*>& tensors)
@@ -99,6 +138,9 @@ OtherOutputs::OtherOutputs(Module& module, const std::vector<Tensor*>& tensors)
   ir::Builder b(context, module.main());
   module.main().outputs().clear();
   module.output_names.clear();
+  // LiteRT's compiled model crashes where it is to give out the result of an operator that tells
+  // its size only when it runs. A copy has its size before.
+  const bool copies = MayLearnSizes(module.main());
   for (Tensor* tensor : tensors) {
     if (tensor->type.dtype != DType::kFloat32) {
       tensor = b.Emit(ir::BuiltinOperator::DEQUANTIZE, {ir::Value(tensor)},
@@ -106,15 +148,16 @@ OtherOutputs::OtherOutputs(Module& module, const std::vector<Tensor*>& tensors)
                    .tensor();
       added_.push_back(tensor->producer);
     }
-    // LiteRT's compiled model crashes where it is to give out the result of an operator that tells
-    // its size only when it runs. A copy has its size before.
-    const ir::Shape& shape = tensor->type.shape;
-    const ir::Dim size = shape.is_static() ? ir::Dim(shape.NumElements()) : b.symbols().NewOpaque();
-    const auto wanted = static_cast<int32_t>(size.value_or_minus_one());
-    tensor = b.Emit(ir::BuiltinOperator::RESHAPE, tflite::ReshapeOptionsT{},
-                    {ir::Value(tensor), b.Vector({wanted})}, {DType::kFloat32, {size}})
-                 .tensor();
-    added_.push_back(tensor->producer);
+    if (copies) {
+      const ir::Shape& shape = tensor->type.shape;
+      const ir::Dim size =
+          shape.is_static() ? ir::Dim(shape.NumElements()) : b.symbols().NewOpaque();
+      const auto wanted = static_cast<int32_t>(size.value_or_minus_one());
+      tensor = b.Emit(ir::BuiltinOperator::RESHAPE, tflite::ReshapeOptionsT{},
+                      {ir::Value(tensor), b.Vector({wanted})}, {DType::kFloat32, {size}})
+                   .tensor();
+      added_.push_back(tensor->producer);
+    }
     module.output_names.push_back(std::to_string(module.output_names.size()));
     module.main().outputs().push_back(tensor);
   }
@@ -131,23 +174,32 @@ ProbePlan PlanProbes(const Module& module, const std::vector<Tensor*>& tensors,
                      const Batches& batches, int64_t bytes) {
   ProbePlan plan;
   if (tensors.empty() || batches.empty()) return plan;
-  const Sizes sizes(module, batches.front());
+  const Sizes sizes(module, batches);
   int64_t total = 0;
   int64_t in_group = 0;
-  int64_t largest = 0;
+  std::vector<int64_t> room;  // for one row
   for (size_t i = 0; i < tensors.size(); ++i) {
-    const int64_t need = sizes.Bytes(tensors[i]->type);
+    bool is_known = true;
+    const int64_t need = sizes.Bytes(tensors[i]->type, is_known);
+    constexpr int64_t kUnknown = int64_t{1} << 20;
+    constexpr int64_t kMost = int64_t{1} << 32;
+    room.push_back(
+        std::min(is_known ? need : std::max(2 * std::min(need, kMost), kUnknown), kMost));
     if (plan.groups.empty() || in_group + need > bytes) {
       plan.groups.emplace_back();
       in_group = 0;
     }
     plan.groups.back().push_back(i);
     in_group += need;
-    largest = std::max(largest, need);
     total += std::min(need, bytes);
   }
   plan.rows = std::max<int64_t>(1, bytes / std::max<int64_t>(total, 1));
-  plan.largest = static_cast<size_t>(std::max(largest, std::min(largest * plan.rows, bytes)));
+  int64_t rows = 1;
+  for (const std::vector<litert::Array>& batch : batches) {
+    if (HasRows(module, batch)) rows = std::max(rows, batch[0].type.shape[0].value());
+  }
+  rows = std::min(rows, plan.rows);
+  for (const int64_t one : room) plan.bytes.push_back(static_cast<size_t>(one * rows));
   return plan;
 }
 

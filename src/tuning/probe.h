@@ -16,7 +16,8 @@
 
 namespace keras_litert {
 
-// The module with other outputs, all float32, flat and named 0, 1 …, as long as this object lives.
+// The module with other outputs, all float32 and named 0, 1 …, as long as this object lives. They
+// may be flat.
 class OtherOutputs {
  public:
   // REQUIRES: float32, or integers with scales; computed by operators.
@@ -36,7 +37,7 @@ class OtherOutputs {
 struct ProbePlan {
   int64_t rows = 1;
   std::vector<std::vector<size_t>> groups;  // indices of the tensors, each once
-  size_t largest = 0;                       // bytes of a tensor's values in one run, about
+  std::vector<size_t> bytes;                // of each tensor's values in one run; if in doubt, more
 };
 
 // `bytes`: what the values of a group may need, about. A runtime and its caller keep some copies.
