@@ -14,6 +14,7 @@ import types
 from keras.src import backend
 from keras.src.backend.common import variables
 from keras.src.layers.layer import Layer
+from keras.src.ops import math as keras_math
 from keras.src.ops.function import Function, make_node_key
 from keras.src.ops.operation import Operation
 from keras_litert import _core
@@ -211,6 +212,17 @@ def _standardize_shape(original):
     return standardize_shape
 
 
+def _segment_reduce_validation(original):
+    """Compares leading sizes where Keras knows both."""
+
+    @functools.wraps(original)
+    def validation(data, segment_ids):
+        if not any(is_size(size) for x in (data, segment_ids) for size in x.shape[:1]):
+            original(data, segment_ids)
+
+    return validation
+
+
 def _variable_value(trace: Trace):
     original = backend.Variable.value
 
@@ -266,6 +278,9 @@ def recording(trace: Trace, top: Layer, library: Library | None):
                 "_run_through_graph",
                 _run_through_graph(trace, Function._run_through_graph),
             )
+            name = "_segment_reduce_validation"
+            if validation := getattr(keras_math, name, None):
+                replace(keras_math, name, _segment_reduce_validation(validation))
             replace(backend.Variable, "value", _variable_value(trace))
             replace(backend.Variable, "assign", _variable_assign(trace, backend.Variable.assign))
             for module, attribute, function in foreign.replacements():

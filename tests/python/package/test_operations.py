@@ -108,3 +108,18 @@ def test_reshape_to_sizes_that_are_tensors():
         model = Calls(function)
         model(np.zeros((4, 6), "float32"))
         check_export(model, sizes=((1, 0), (4, 0), (8, 0)))
+
+
+@shows("ops.math.segment_sum", "num_segments")
+def test_segments_of_sizes_that_keras_does_not_know():
+    """Rows of a known number, ids of one that is not: they may be as many."""
+    rows = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+
+    def function(x):
+        ids = ops.cast(ops.clip(x[:, 0], 0, 1), "int32")
+        return ops.segment_sum(ops.convert_to_tensor(rows), ids, num_segments=2)
+
+    model = Calls(function)
+    model(rows)
+    signature = [((None, 3), "float32")]
+    check_export(model, [(rows,)], input_signature=signature, expect="tracer")
