@@ -247,8 +247,52 @@ Argument UnstackOp(Builder& b, Arguments& a) {
 
 // ---- Repeating and turning ----
 
+// Repeats of which some are values of scalar tensors.
+Argument TileByTensors(Builder& b, Value x, const Argument& repeats) {
+  std::vector<Value> counts;
+  for (const Argument& count : repeats.items()) {
+    const bool is_scalar = count.is_tensor() && count.tensor().ok() && count.tensor().rank() == 0;
+    if (!is_scalar && count.kind() != Argument::Kind::kInt) {
+      return b.Fail("tile-3", fmt::format("the repeats are {}", repeats.ToString()),
+                    "Give a list of integers and scalars.");
+    }
+    if (!is_scalar && count.integer().is_static() && count.integer().value() < 0) {
+      return b.Fail("tile-1", "a number of repeats is negative");
+    }
+    counts.push_back(is_scalar ? lrt::Cast(b, count.tensor(), DType::kInt32)
+                               : b.SizeOf(count.integer()));
+  }
+  while (static_cast<int>(counts.size()) < x.rank()) {
+    counts.insert(counts.begin(), b.Scalar(1, DType::kInt32));
+  }
+  x = AtLeast(b, x, static_cast<int>(counts.size()));
+  if (x.rank() > kMaxTileRank) {
+    return b.Fail("tile-2", "a tensor of more than 8 axes",
+                  "Merge axes with a reshape in front, and split them behind.");
+  }
+  Shape shape;
+  const size_t added = counts.size() - repeats.items().size();
+  for (int i = 0; i < x.rank(); ++i) {
+    const size_t at = static_cast<size_t>(i);
+    if (at < added) {
+      shape.Append(x.dim(i));
+    } else if (const Argument& count = repeats.items()[at - added]; count.is_tensor()) {
+      shape.Append(b.symbols().NewOpaque());
+    } else {
+      shape.Append(b.symbols().Product(x.dim(i), count.integer()));
+    }
+  }
+  return b.Emit(ir::BuiltinOperator::TILE, {x, lrt::Pack(b, counts, 0)}, {x.dtype(), shape});
+}
+
 Argument TileOp(Builder& b, Arguments& a) {
   Value x = a.Tensor(0, "x");
+  if (const Argument& given = a.Get(1, "repeats");
+      x.ok() && given.is_list() &&
+      std::any_of(given.items().begin(), given.items().end(),
+                  [](const Argument& i) { return i.is_tensor(); })) {
+    return TileByTensors(b, x, given);
+  }
   const std::optional<std::vector<int>> repeats = a.Ints(1, "repeats");
   if (!x.ok() || !repeats) return Value();
   std::vector<int32_t> multiples(repeats->begin(), repeats->end());

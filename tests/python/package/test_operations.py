@@ -94,7 +94,7 @@ def test_as_many_segments_as_rows():
     check(function, (3,))
 
 
-def test_reshape_to_sizes_that_are_tensors():
+def test_sizes_that_are_tensors():
     """A tensor's value as a size, beside -1 or not; a known one is a number."""
 
     def groups(x):
@@ -104,7 +104,11 @@ def test_reshape_to_sizes_that_are_tensors():
     def rows(x):
         return ops.reshape(x, (ops.size(x) // ops.convert_to_tensor(3), ops.convert_to_tensor(3)))
 
-    for function in (groups, rows):
+    def tiles(x):
+        count = ops.minimum(3, ops.shape(x)[0])
+        return ops.tile(x, (count, 2)), ops.tile(x[0], (count, 1, 1))
+
+    for function in (groups, rows, tiles):
         model = Calls(function)
         model(np.zeros((4, 6), "float32"))
         check_export(model, sizes=((1, 0), (4, 0), (8, 0)))
