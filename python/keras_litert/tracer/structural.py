@@ -194,6 +194,14 @@ def _filled(value):
     return make
 
 
+@handler("numpy.expand_dims")
+def expand_dims(trace, original, x, axis):
+    """Of a size too, as code makes a tensor's repeats of it."""
+    if is_size(x):
+        x = convert_to_tensor(trace, trace.originals["core.convert_to_tensor"], x)
+    return trace.record("numpy.expand_dims", (x, axis), {})
+
+
 HANDLERS["numpy.zeros"] = _filled(0)
 HANDLERS["numpy.ones"] = _filled(1)
 HANDLERS["numpy.empty"] = _filled(0)

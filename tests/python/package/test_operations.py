@@ -127,3 +127,7 @@ def test_segments_of_sizes_that_keras_does_not_know():
     model(rows)
     signature = [((None, 3), "float32")]
     check_export(model, [(rows,)], input_signature=signature, expect="tracer")
+
+
+def test_expand_dims_of_a_size():
+    check(lambda x: ops.expand_dims(ops.shape(x)[0], -1) + ops.cast(x, "int32"), (3,))
