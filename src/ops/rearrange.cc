@@ -8,6 +8,7 @@
 #include "ops/axes.h"
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/known_sizes.h"
 #include "ops/shape.h"
 #include "ops/table.h"
 
@@ -247,20 +248,15 @@ Argument UnstackOp(Builder& b, Arguments& a) {
 
 // ---- Repeating and turning ----
 
-// Repeats of which some are values of scalar tensors.
+// Repeats, as SizesOf() gives them, of which some are known only when the file runs.
 Argument TileByTensors(Builder& b, Value x, const Argument& repeats) {
   std::vector<Value> counts;
   for (const Argument& count : repeats.items()) {
-    const bool is_scalar = count.is_tensor() && count.tensor().ok() && count.tensor().rank() == 0;
-    if (!is_scalar && count.kind() != Argument::Kind::kInt) {
-      return b.Fail("tile-3", fmt::format("the repeats are {}", repeats.ToString()),
-                    "Give a list of integers and scalars.");
-    }
-    if (!is_scalar && count.integer().is_static() && count.integer().value() < 0) {
+    if (count.is_tensor() && !count.tensor().ok()) return count;
+    if (!count.is_tensor() && count.integer().is_static() && count.integer().value() < 0) {
       return b.Fail("tile-1", "a number of repeats is negative");
     }
-    counts.push_back(is_scalar ? lrt::Cast(b, count.tensor(), DType::kInt32)
-                               : b.SizeOf(count.integer()));
+    counts.push_back(count.is_tensor() ? count.tensor() : b.SizeOf(count.integer()));
   }
   while (static_cast<int>(counts.size()) < x.rank()) {
     counts.insert(counts.begin(), b.Scalar(1, DType::kInt32));
@@ -287,15 +283,21 @@ Argument TileByTensors(Builder& b, Value x, const Argument& repeats) {
 
 Argument TileOp(Builder& b, Arguments& a) {
   Value x = a.Tensor(0, "x");
-  if (const Argument& given = a.Get(1, "repeats");
-      x.ok() && given.is_list() &&
-      std::any_of(given.items().begin(), given.items().end(),
-                  [](const Argument& i) { return i.is_tensor(); })) {
-    return TileByTensors(b, x, given);
+  const Argument& given = a.Get(1, "repeats");
+  if (!x.ok()) return x;
+  const std::optional<std::vector<Argument>> repeats = SizesOf(b, given);
+  if (!repeats) {
+    return b.Fail("tile-3", fmt::format("the repeats are {}", given.ToString()),
+                  "Give integers, or a tensor of them.");
   }
-  const std::optional<std::vector<int>> repeats = a.Ints(1, "repeats");
-  if (!x.ok() || !repeats) return Value();
-  std::vector<int32_t> multiples(repeats->begin(), repeats->end());
+  std::vector<int32_t> multiples;
+  for (const Argument& count : *repeats) {
+    if (count.is_tensor() || !count.integer().is_static()) {
+      return TileByTensors(b, x, Argument::List(*repeats));
+    }
+    multiples.push_back(
+        static_cast<int32_t>(std::clamp<int64_t>(count.integer().value(), -1, INT32_MAX)));
+  }
   if (std::any_of(multiples.begin(), multiples.end(), [](int32_t n) { return n < 0; })) {
     return b.Fail("tile-1", "a number of repeats is negative");
   }
@@ -310,11 +312,13 @@ Argument TileOp(Builder& b, Arguments& a) {
 
 Argument BroadcastToOp(Builder& b, Arguments& a) {
   const Value x = a.Tensor(0, "x");
-  const Argument& sizes = a.Get(1, "shape");
+  const Argument& given = a.Get(1, "shape");
+  const std::optional<std::vector<Argument>> sizes = SizesOf(b, given);
+  if (!x.ok()) return x;
   Shape shape;
-  for (const Argument& size : sizes.items()) {
+  for (const Argument& size : sizes.value_or(std::vector<Argument>{Argument()})) {
     if (size.kind() != Argument::Kind::kInt) {
-      return b.Fail("broadcast-to-1", fmt::format("the shape is {}", sizes.ToString()));
+      return b.Fail("broadcast-to-1", fmt::format("the shape is {}", given.ToString()));
     }
     shape.Append(size.integer());
   }

@@ -4,55 +4,41 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "ir/operators.h"
 #include "ops/axes.h"
+#include "ops/known_sizes.h"
 #include "ops/table.h"
 
 namespace keras_litert::ops {
 namespace {
 
-// The value of a scalar that is known here.
-std::optional<int32_t> KnownValue(Value scalar) {
-  int32_t value = 0;
-  if (!scalar.is_constant() || scalar.dtype() != DType::kInt32) return std::nullopt;
-  if (!scalar.constant()->Evaluate(std::as_writable_bytes(std::span(&value, 1)))) {
-    return std::nullopt;
-  }
-  return value;
-}
-
-// Sizes may be values of scalar tensors, beside at most one -1.
+// Sizes may be values of tensors, beside at most one -1.
 Argument ReshapeOp(Builder& b, Arguments& a) {
   const Value x = a.Tensor(0, "x");
   const Argument& newshape = a.Get(1, "newshape");
   if (!x.ok()) return x;
+  const std::optional<std::vector<Argument>> sizes = SizesOf(b, newshape);
+  if (!sizes) {
+    return b.Fail("reshape-4", fmt::format("the new shape is {}", newshape.ToString()),
+                  "Give integers, or a tensor of them.");
+  }
   std::vector<Dim> dims;
-  std::vector<Value> values;  // failed: known
   bool all_known = true;
-  const auto sizes = newshape.is_list() ? newshape.items() : std::vector<Argument>{newshape};
-  for (const Argument& size : sizes) {
-    if (size.kind() == Argument::Kind::kInt) {
-      dims.push_back(size.integer());
-      values.emplace_back();
-      continue;
-    }
-    if (!size.is_tensor() || (size.tensor().ok() && size.tensor().rank() != 0)) {
-      return b.Fail("reshape-4", fmt::format("the new shape is {}", newshape.ToString()),
-                    "Give a list of integers and scalars.");
-    }
-    const Value value = lrt::Cast(b, size.tensor(), DType::kInt32);
-    if (!value.ok()) return value;
-    const std::optional<int32_t> known = KnownValue(value);
-    dims.push_back(known ? Dim(*known) : b.symbols().NewOpaque());
-    values.push_back(known ? Value() : value);
-    all_known &= known.has_value();
+  for (const Argument& size : *sizes) {
+    if (size.is_tensor() && !size.tensor().ok()) return size;
+    dims.push_back(size.is_tensor() ? b.symbols().NewOpaque() : size.integer());
+    all_known &= !size.is_tensor();
   }
   if (all_known) return Reshape(b, x, dims);
+  std::vector<Value> values;
   for (size_t i = 0; i < dims.size(); ++i) {
     const bool open = dims[i] == Dim(-1);
-    if (!values[i].ok()) values[i] = open ? b.Scalar(-1, DType::kInt32) : b.SizeOf(dims[i]);
+    if ((*sizes)[i].is_tensor()) {
+      values.push_back((*sizes)[i].tensor());
+    } else {
+      values.push_back(open ? b.Scalar(-1, DType::kInt32) : b.SizeOf(dims[i]));
+    }
     if (open) dims[i] = b.symbols().NewOpaque();
   }
   return lrt::Reshape(b, x, lrt::Pack(b, values, 0), Shape(dims));

@@ -307,7 +307,8 @@ CODE = {
     ),
     "reshape": (
         lambda x: ops.reshape(x, (ops.cast(x, "int32"), 2)),
-        "reshape-4: the new shape is [a tensor int32[s1, s2], 2]\n    Give a list of integers and scalars.",
+        "reshape-4: the new shape is [a tensor int32[s1, s2], 2]\n"
+        "    Give integers, or a tensor of them.",
     ),
     "concatenate": (
         lambda x: ops.concatenate([ops.ones((2, 3)) * x[0, 0], np.ones((2, 4))]),

@@ -108,7 +108,15 @@ def test_sizes_that_are_tensors():
         count = ops.minimum(3, ops.shape(x)[0])
         return ops.tile(x, (count, 2)), ops.tile(x[0], (count, 1, 1))
 
-    for function in (groups, rows, tiles):
+    def by_vectors(x):
+        ones = ops.convert_to_tensor([1, 1], dtype="int32")
+        size = ops.expand_dims(ops.shape(x)[0], -1)
+        mask = ops.tile(ops.triu(ops.ones((1, 6, 6))), ops.concatenate([size, ones], axis=0))
+        counts = ops.stack([ops.minimum(3, ops.shape(x)[0]), 2])
+        # The mask has the batch of x, so they multiply.
+        return ops.matmul(mask, x[:, :, None])[:, :, 0], ops.tile(x, counts)
+
+    for function in (groups, rows, tiles, by_vectors):
         model = Calls(function)
         model(np.zeros((4, 6), "float32"))
         check_export(model, sizes=((1, 0), (4, 0), (8, 0)))
