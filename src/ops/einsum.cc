@@ -176,6 +176,31 @@ Labelled BatchProduct(Builder& b, const Labelled& x, const Labelled& y, const Ro
   return {lrt::Reshape(b, product, shape), roles.batch + roles.free_x + roles.free_y};
 }
 
+// The one with the fewest transposes: of x · y and y · x, with the free labels of the left side in
+// the result's order or, where that spares it a transpose, in its own. Attention of grouped
+// queries, bkgts,bskh->btkgh, leaves the scores as they are and transposes the smaller result.
+Labelled BestBatchProduct(Builder& b, const Labelled& x, const Labelled& y,
+                          const std::string& result) {
+  std::optional<Roles> best;
+  bool is_swapped = false;
+  int least = 0;
+  for (const bool swapped : {false, true}) {
+    const Labelled& left = swapped ? y : x;
+    const Labelled& right = swapped ? x : y;
+    Roles roles = RolesOf(left, right, result);
+    Roles in_place = roles;
+    in_place.free_x = Filter(left.labels, [&](char c) { return Has(roles.free_x, c); });
+    for (const Roles& candidate : {roles, in_place}) {
+      const int count = Transposes(left, right, candidate, result);
+      if (best && count >= least) continue;
+      best = candidate;
+      is_swapped = swapped;
+      least = count;
+    }
+  }
+  return is_swapped ? BatchProduct(b, y, x, *best) : BatchProduct(b, x, y, *best);
+}
+
 // The product of two operands, in the order `result`; labels outside it are summed.
 Value Join(Builder& b, Labelled x, Labelled y, const std::string& result, Value* bias,
            std::string_view bias_labels) {
@@ -212,10 +237,7 @@ Value Join(Builder& b, Labelled x, Labelled y, const std::string& result, Value*
   } else if (roles.batch.empty() && x.value.is_constant()) {
     product = ConstantProduct(b, y, x, RolesOf(y, x, result), bias, bias_labels);
   } else {
-    const Roles swapped = RolesOf(y, x, result);
-    product = Transposes(y, x, swapped, result) < Transposes(x, y, roles, result)
-                  ? BatchProduct(b, y, x, swapped)
-                  : BatchProduct(b, x, y, roles);
+    product = BestBatchProduct(b, x, y, result);
   }
   return Transposed(b, product, result).value;
 }
