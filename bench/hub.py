@@ -170,12 +170,12 @@ def operators(path):
     )
 
 
-def prepared(path, threads):
+def prepared(path):
     """A function that runs the file once, on ones."""
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
     for detail in interpreter.get_input_details():
         interpreter.set_tensor(detail["index"], np.ones(detail["shape"], detail["dtype"]))
@@ -190,7 +190,6 @@ def main():
     parser.add_argument("--exporter-exports", type=int, default=1, help="of litert-torch")
     parser.add_argument("--rounds", type=int, default=5, help="interpreters for the latency")
     parser.add_argument("--runs", type=int, default=6, help="of each of these")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", help="the folder for the files")
     parser.add_argument("--operators", action="store_true", help="list each file's operators")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
@@ -243,7 +242,7 @@ def measure(name, folder, options):
     if MODELS[name][2] and timed:
         turns = latency.turns(
             timed,
-            lambda side: prepared(found[side]["path"], options.threads),
+            lambda side: prepared(found[side]["path"]),
             options.rounds,
             options.runs,
         )

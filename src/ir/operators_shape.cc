@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "ir/operators.h"
 
@@ -192,7 +193,9 @@ Value Slice(Builder& b, Value x, const std::vector<int32_t>& begin,
     if (size[i] < 0) {
       masks.end_mask |= 1 << i;
     } else {
-      end[i] = begin[i] + size[i];
+      // Past the end of an open size, STRIDED_SLICE stops there.
+      end[i] = static_cast<int32_t>(
+          std::min<int64_t>(int64_t{begin[i]} + size[i], std::numeric_limits<int32_t>::max()));
     }
   }
   return StridedSlice(b, x, b.Vector(begin), b.Vector(end),

@@ -90,6 +90,7 @@ class Model final : public LoadedModel {
     }
     KL_RETURN_IF_ERROR(
         Check(api_.GetModelSignature(model, kFirstSignature, &signature_), "read the signature"));
+    KeptErrors();  // What was said so far, while kernels were chosen, did not make it fail.
     KL_RETURN_IF_ERROR(ReadNames(api_.GetNumSignatureInputs, api_.GetSignatureInputName, inputs_));
     return ReadNames(api_.GetNumSignatureOutputs, api_.GetSignatureOutputName, outputs_);
   }

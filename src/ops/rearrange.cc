@@ -315,11 +315,12 @@ Argument BroadcastToOp(Builder& b, Arguments& a) {
   const Argument& given = a.Get(1, "shape");
   const std::optional<std::vector<Argument>> sizes = SizesOf(b, given);
   if (!x.ok()) return x;
+  const auto is_known = [](const Argument& size) { return size.kind() == Argument::Kind::kInt; };
+  if (!sizes || !std::all_of(sizes->begin(), sizes->end(), is_known)) {
+    return b.Fail("broadcast-to-1", fmt::format("the shape is {}", given.ToString()));
+  }
   Shape shape;
-  for (const Argument& size : sizes.value_or(std::vector<Argument>{Argument()})) {
-    if (size.kind() != Argument::Kind::kInt) {
-      return b.Fail("broadcast-to-1", fmt::format("the shape is {}", given.ToString()));
-    }
+  for (const Argument& size : *sizes) {
     shape.Append(size.integer());
   }
   return BroadcastTo(b, x, shape);

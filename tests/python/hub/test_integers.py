@@ -15,9 +15,10 @@ import oracle
 from keras_litert import hub
 
 SAMPLES = 4
-# The report was measured with XNNPACK; LiteRT's own kernels round otherwise: SigLIP's normalized
-# embeddings lose 16 dB by them.
-SLACK_DB = {True: 1, False: 18}
+# The report was measured with XNNPACK; LiteRT's own kernels round otherwise.
+SLACK_DB = {True: 1, False: 8}
+# SigLIP's normalized embeddings lose 16 dB by these.
+SLACK_DB_OF = {"siglip": {True: 1, False: 18}}
 
 
 def cases():
@@ -56,6 +57,7 @@ def test_int8(case, tmp_path):
     content = path.read_bytes()
     file = oracle.File(content)
     for xnnpack in (True, False):
+        slack = SLACK_DB_OF.get(case.family, SLACK_DB)[xnnpack]
         runtime = oracle.Runtime(file, content, xnnpack)
         outputs = []
         for sample in samples:
@@ -70,4 +72,4 @@ def test_int8(case, tmp_path):
             )
             assert np.isfinite(noise), name
             if error["sqnr_db"] is not None:
-                assert 10 * np.log10(signal / noise) > error["sqnr_db"] - SLACK_DB[xnnpack], name
+                assert 10 * np.log10(signal / noise) > error["sqnr_db"] - slack, name
